@@ -1,0 +1,266 @@
+// What the store remembers of a message's way, and how it moves: pure folds over attempts and events.
+import type { EventType, Outcome, Reason, Result } from '../../providers/provider.ts';
+import { gravest, outcomeFor } from './outcome.ts';
+
+/** The lanes of the queue, one BullMQ queue each. */
+export const lanes = ['critical', 'normal', 'bulk'] as const;
+export type Lane = (typeof lanes)[number];
+
+/** Every status a message can have; see `docs` in the contract for their meaning. */
+export const statuses = [
+  'scheduled',
+  'queued',
+  'sending',
+  'sent',
+  'delivered',
+  'bounced',
+  'complained',
+  'failed',
+  'expired',
+  'cancelled',
+  'suppressed',
+  'held',
+] as const;
+export type Status = (typeof statuses)[number];
+
+/** Where one recipient stands. Ranks grow: an event never moves one back, so events may come in any order. */
+export type RecipientStatus = 'pending' | 'sent' | 'delivered' | 'bounced' | 'complained' | 'rejected' | 'suppressed';
+
+/** One hand-over to one provider. Open while `outcome` is null; open past `leaseUntil` means its worker died: `unknown`. */
+export interface Attempt {
+  readonly number: number;
+  readonly round: number;
+  readonly provider: string;
+  /** The epoch of the provider's health when the attempt began; its evidence counts for that epoch only. */
+  readonly epoch: number;
+  readonly probe: boolean;
+  /** Made anew for every try to begin: a worker that lost the reply of `begin` knows its own attempt again by it. */
+  readonly token: string;
+  readonly startedAt: number;
+  readonly leaseUntil: number;
+  readonly endedAt: number | null;
+  readonly outcome: Outcome | null;
+  readonly reason: Reason | null;
+  readonly detail: string;
+  readonly providerMessageId: string | null;
+  readonly retryAfterMs: number;
+  /** The gravest outcome among recipients that this attempt tried and left pending; null when it settled them all. */
+  readonly left: Outcome | null;
+  readonly leftReason: Reason | null;
+}
+
+/** One thing a provider told us later. `recipient` is an index into the message's recipients; -1 where it could not be told whose. */
+export interface MessageEvent {
+  readonly id: string;
+  readonly type: EventType;
+  readonly at: number;
+  readonly provider: string;
+  readonly recipient: number;
+  readonly detail: string;
+}
+
+/** Why nothing more will be tried for the recipients still pending. `resend` by an operator takes it away. */
+export interface End {
+  readonly status: 'failed' | 'expired' | 'cancelled' | 'suppressed' | 'held';
+  readonly at: number;
+  readonly reason: string;
+}
+
+/** The part of a message that changes. Addresses are not in it: recipients stand here by their index. */
+export interface Flow {
+  /** Counts operators' resends and rescues; routing looks at the attempts of the present round only. */
+  readonly round: number;
+  readonly recipients: readonly RecipientStatus[];
+  readonly attempts: readonly Attempt[];
+  readonly events: readonly MessageEvent[];
+  readonly end: End | null;
+  /** The provider that took it last. */
+  readonly provider: string | null;
+  readonly possibleDuplicate: boolean;
+}
+
+/** A message before its first attempt. */
+export function newFlow(recipients: number): Flow {
+  return {
+    round: 1,
+    recipients: Array<RecipientStatus>(recipients).fill('pending'),
+    attempts: [],
+    events: [],
+    end: null,
+    provider: null,
+    possibleDuplicate: false,
+  };
+}
+
+/** The attempt that is on the wire, or was when its worker died. */
+export function openAttempt(flow: Flow): Attempt | null {
+  return flow.attempts.find((attempt) => attempt.outcome === null) ?? null;
+}
+
+/** The attempts that count for routing now. */
+export function roundAttempts(flow: Flow): readonly Attempt[] {
+  return flow.attempts.filter((attempt) => attempt.round === flow.round);
+}
+
+/** Opens an attempt. Throws when one is open already: the caller has to close that first. */
+export function beginAttempt(
+  flow: Flow,
+  attempt: Pick<Attempt, 'provider' | 'epoch' | 'probe' | 'token' | 'startedAt' | 'leaseUntil'>,
+): Flow {
+  if (openAttempt(flow)) throw new Error('beginAttempt: another attempt of this message is still open; close it first');
+  const perhapsTaken = roundAttempts(flow).some(({ left }) => left === 'unknown' || left === 'parked');
+  return {
+    ...flow,
+    possibleDuplicate: flow.possibleDuplicate || perhapsTaken,
+    attempts: [
+      ...flow.attempts,
+      {
+        ...attempt,
+        number: flow.attempts.length + 1,
+        round: flow.round,
+        endedAt: null,
+        outcome: null,
+        reason: null,
+        detail: '',
+        providerMessageId: null,
+        retryAfterMs: 0,
+        left: null,
+        leftReason: null,
+      },
+    ],
+  };
+}
+
+/**
+ * Closes attempt `number` with what its hand-over came to. `addresses` are the message's recipients in order; `tried` are the
+ * addresses this attempt had to reach. A late close of an attempt that a later worker has already written off as `unknown`
+ * replaces that: the truth came after all.
+ */
+export function closeAttempt(
+  flow: Flow,
+  number: number,
+  result: Result,
+  addresses: readonly string[],
+  tried: readonly string[],
+  endedAt: number,
+): Flow {
+  const left: { outcome: Outcome; reason: Reason | null }[] = [];
+  const triedNow = new Set(tried);
+  const someTaken = tried.some((address) => outcomeFor(result, address).outcome === 'accepted');
+  const recipients = flow.recipients.map((status, index): RecipientStatus => {
+    const address = addresses[index];
+    if (status !== 'pending' || address === undefined || !triedNow.has(address)) return status;
+    const own = outcomeFor(result, address);
+    switch (own.outcome) {
+      case 'accepted':
+        return 'sent';
+      case 'rejected':
+        // Refused while others were taken is a bounce that came early; refused by itself is the message's failure.
+        return someTaken ? 'bounced' : own.reason === 'recipient_suppressed' ? 'suppressed' : 'rejected';
+      case 'parked':
+      case 'refused':
+      case 'failed':
+      case 'unknown':
+        left.push(own);
+        return 'pending';
+      default:
+        return own.outcome satisfies never;
+    }
+  });
+  const worst = gravest(left);
+  const taken = result.outcome === 'accepted' || someTaken;
+  return {
+    ...flow,
+    recipients,
+    provider: taken ? (flow.attempts.find((attempt) => attempt.number === number)?.provider ?? null) : flow.provider,
+    attempts: flow.attempts.map((attempt) =>
+      attempt.number !== number
+        ? attempt
+        : {
+            ...attempt,
+            endedAt,
+            outcome: result.outcome,
+            reason: result.reason,
+            detail: result.detail,
+            providerMessageId: 'providerMessageId' in result ? result.providerMessageId : null,
+            retryAfterMs: 'retryAfterMs' in result ? (result.retryAfterMs ?? 0) : 0,
+            left: worst?.outcome ?? null,
+            leftReason: worst?.reason ?? null,
+          },
+    ),
+  };
+}
+
+/** Ends the message for the recipients still pending; without any, nothing changes. */
+export function endFlow(flow: Flow, end: End): Flow {
+  return flow.recipients.includes('pending') ? { ...flow, end } : flow;
+}
+
+/** Starts a new round for the recipients that have not got it: an operator's resend. */
+export function resendFlow(flow: Flow): Flow {
+  const doubtful = flow.attempts.some(({ left }) => left === 'unknown' || left === 'parked');
+  return {
+    ...flow,
+    round: flow.round + 1,
+    end: null,
+    possibleDuplicate: flow.possibleDuplicate || doubtful,
+    recipients: flow.recipients.map((status) =>
+      status === 'rejected' || status === 'suppressed' ? 'pending' : status,
+    ),
+  };
+}
+
+const rank: Record<RecipientStatus, number> = {
+  pending: 0,
+  rejected: 1,
+  suppressed: 1,
+  sent: 2,
+  delivered: 3,
+  bounced: 4,
+  complained: 5,
+};
+
+const statusByEvent: Partial<Record<EventType, RecipientStatus>> = {
+  sent: 'sent',
+  delivered: 'delivered',
+  opened: 'delivered',
+  clicked: 'delivered',
+  bounced: 'bounced',
+  rejected: 'bounced',
+  complained: 'complained',
+};
+
+// Opens and clicks of a mail to fifty people can be endless; what matters for the status has long happened by then.
+const eventsKept = 200;
+
+/** Adds one event. The same event twice changes nothing, and the order of events does not matter to any status. */
+export function addEvent(flow: Flow, event: MessageEvent): Flow {
+  if (flow.events.some(({ id, provider }) => id === event.id && provider === event.provider)) return flow;
+  const reached = statusByEvent[event.type];
+  const recipients = flow.recipients.map((status, index) =>
+    reached && event.recipient === index && rank[reached] > rank[status] ? reached : status,
+  );
+  // By time, then by id: the list reads the same whatever order the events came in.
+  const events = [...flow.events, event].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+  return { ...flow, recipients, events: events.slice(-eventsKept) };
+}
+
+/** The message's status: a fold over its recipients, the worst news first, so that a reader never overlooks a lost one. */
+export function statusOf(flow: Flow, scheduledAt: number | null, now: number): Status {
+  const has = (status: RecipientStatus) => flow.recipients.includes(status);
+  if (openAttempt(flow)) return 'sending';
+  if (has('pending')) {
+    if (flow.end) return flow.end.status;
+    return scheduledAt !== null && scheduledAt > now && flow.attempts.length === 0 ? 'scheduled' : 'queued';
+  }
+  if (has('complained')) return 'complained';
+  if (has('bounced')) return 'bounced';
+  if (has('sent')) return 'sent';
+  if (has('delivered')) return 'delivered';
+  return has('suppressed') && !has('rejected') ? 'suppressed' : 'failed';
+}
+
+/** May the message still change by our own doing? Everything else is an end, or waits for the provider's events. */
+export function isPending(status: Status): boolean {
+  return status === 'scheduled' || status === 'queued' || status === 'sending';
+}
