@@ -1,0 +1,43 @@
+// Every setting, once: its type, its default, its meaning, whether it is secret. All else (faults, docs, types) is derived.
+import { z } from 'zod';
+import { sandboxSettings } from '../providers/sandbox/settings.ts';
+import { smtpSettings } from '../providers/smtp/settings.ts';
+import { crossCheck } from './cross.ts';
+import { name, whenSection } from './fields.ts';
+import { encryption, redis, senders, server } from './sections.ts';
+import { stream } from './streams.ts';
+import { delivery, health, limits, retention } from './tuning.ts';
+
+/** One entry of `providers`, by its `type`. A new type of provider is one more line here. */
+export const providerSettings = z.discriminatedUnion('type', [
+  smtpSettings, //
+  sandboxSettings,
+]);
+
+/** The whole file. Takes plain data as YAML gives it, after substitution. */
+export const configSchema = z
+  .strictObject({
+    server: server.prefault({}),
+    redis: redis.prefault({}),
+    encryption: encryption.prefault({}),
+    senders: senders.prefault({}),
+    providers: z.record(name(), providerSettings),
+    streams: z.record(name(), stream),
+    delivery: delivery.prefault({}),
+    health: health.prefault({}),
+    limits: limits.prefault({}),
+    retention: retention.prefault({}),
+    alerts: z.strictObject({}).prefault({}),
+  })
+  .superRefine((config, context) => {
+    for (const { path, message } of crossCheck(config)) context.addIssue({ code: 'custom', path: [...path], message });
+  }, whenSection);
+
+/** The settings in effect: names as in the file, durations in milliseconds, sizes in bytes, rates per second. */
+export type Config = z.output<typeof configSchema>;
+
+/** The settings of one provider; `type` says which. */
+export type ProviderSettings = z.output<typeof providerSettings>;
+
+/** The settings of one stream. */
+export type StreamSettings = z.output<typeof stream>;

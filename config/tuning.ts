@@ -1,0 +1,78 @@
+// The numbers behind the behaviour: workers, verdicts on providers, limits of a message, how long things are kept.
+import { z } from 'zod';
+import { duration, integer, share } from './fields.ts';
+
+const workers = (count: number, lane: string) =>
+  integer(1, 10_000)
+    .prefault(count)
+    .meta({ description: `Messages of the ${lane} lane that one process hands over at the same time.` });
+
+/** `delivery`: how messages are handed over. */
+export const delivery = z.strictObject({
+  concurrency: z
+    .strictObject({ critical: workers(40, 'critical'), normal: workers(32, 'normal'), bulk: workers(20, 'bulk') })
+    .prefault({}),
+  max_unknown: integer(1, 100)
+    .prefault(5)
+    .meta({ description: 'Uncertain attempts (`unknown`) after which a message is held for an operator.' }),
+  scouts: integer(1, 1_000).prefault(4).meta({
+    description:
+      'Hand-overs at the same time to a provider that has not accepted anything lately; the others wait for them.',
+  }),
+  scout_wait: duration()
+    .prefault('1s')
+    .meta({ description: 'How long a message waits for the scouts of its provider before it looks again.' }),
+  proven_for: duration()
+    .prefault('60s')
+    .meta({ description: 'How long an accepted mail counts as a sign that its provider takes mail.' }),
+});
+
+/** `health`: when a provider is taken out of use, and how it comes back. */
+export const health = z.strictObject({
+  window: duration().prefault('60s').meta({ description: 'The time over which outcomes are counted.' }),
+  min_volume: integer(1).prefault(5).meta({ description: 'Attempts in the window below which no share is judged.' }),
+  failure_share: share()
+    .prefault(0.5)
+    .meta({ description: 'The share of attempts in the window, failed through the provider, that takes it down.' }),
+  account_refusals: integer(1)
+    .prefault(1)
+    .meta({ description: 'Refusals of our account in a row (key, suspension) that suspend a provider.' }),
+  rest: duration({ longest: '1d' })
+    .prefault('30s')
+    .meta({ description: 'How long a provider rests when it goes down; doubles each time.' }),
+  max_rest: duration({ longest: '1d' }).prefault('15m').meta({ description: 'The longest rest.' }),
+  probe_interval: duration()
+    .prefault('2s')
+    .meta({ description: 'The time between two probes of a provider that has rested.' }),
+  probes: integer(1).prefault(3).meta({ description: 'Accepted probes until a provider is up again.' }),
+  settled_after: duration({ longest: '1d' })
+    .prefault('10m')
+    .meta({ description: 'How long a provider must stay up until its next rest is a short one again.' }),
+});
+
+/** `limits`: what one request or message may come to. */
+export const limits = z.strictObject({
+  recipients: integer(1, 1_000)
+    .prefault(50)
+    .meta({ description: 'Recipients of one message: to, cc and bcc together.' }),
+  batch: integer(1, 1_000).prefault(100).meta({ description: 'Messages in one batch.' }),
+  attachments: integer(0, 1_000).prefault(50).meta({ description: 'Attachments of one message.' }),
+  headers: integer(0, 1_000).prefault(50).meta({ description: 'Extra headers of one message.' }),
+  subject: integer(1, 10_000).prefault(998).meta({ description: 'Characters of a subject.' }),
+  schedule_ahead: duration({ longest: '366d' })
+    .prefault('30d')
+    .meta({ description: 'How far ahead a message may be scheduled.' }),
+  expires_max: duration({ longest: '366d' })
+    .prefault('7d')
+    .meta({ description: 'The longest time that a message may stay worth sending.' }),
+});
+
+/** `retention`: how long things are kept once a message has come to its end. */
+export const retention = z.strictObject({
+  bodies: duration({ longest: '3650d' })
+    .prefault('24h')
+    .meta({ description: 'How long texts and attachments are kept.' }),
+  messages: duration({ longest: '3650d' })
+    .prefault('30d')
+    .meta({ description: 'How long the record of a message is kept.' }),
+});

@@ -1,0 +1,138 @@
+// The example files, the description and the table of settings, held against the schema.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { describeConfig } from '../../config/describe.ts';
+import { loadConfig } from '../../config/load.ts';
+import { settingsTable } from '../../config/table.ts';
+import { folder, least, load, madeUpKey, merged } from './support.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+const examples = readdirSync(join(root, 'config')).filter((name) => name.endsWith('.yaml') && name !== 'mailover.yaml');
+
+const env = {
+  REDIS_URL: 'redis://:made-up-redis@redis.example.com:6379',
+  MAILOVER_ENCRYPTION_KEY: madeUpKey,
+  MAILOVER_METRICS_TOKEN: 'made-up-token',
+  RELAY_ONE_USER: 'one',
+  RELAY_ONE_PASSWORD: 'made-up-one',
+  RELAY_TWO_USER: 'two',
+  RELAY_TWO_PASSWORD: 'made-up-two',
+};
+
+describe('example files', () => {
+  test.each(examples)('%s loads', async (name) => {
+    const { config } = await loadConfig({ file: join(root, 'config', name), env, cwd: folder() });
+    expect(Object.keys(config.streams)).toEqual(['default', 'critical', 'receipts']);
+  });
+
+  test('production is ready for production: two relays in each stream, nothing to warn of', async () => {
+    const { config, warnings } = await loadConfig({ file: join(root, 'config/production.yaml'), env, cwd: folder() });
+    expect(warnings).toEqual([]);
+    expect(Object.values(config.providers).map(({ type }) => type)).toEqual(['smtp', 'smtp']);
+    expect(Object.values(config.streams).map(({ providers }) => providers.length)).toEqual([2, 2, 2]);
+    expect(config.redis).toMatchObject({ url: env.REDIS_URL, durability: 'strict' });
+    expect(config.encryption.keys).toEqual([madeUpKey]);
+  });
+
+  test('.env.example names every variable that is read', () => {
+    const named = new Set([...read('.env.example').matchAll(/^#?([A-Z][A-Z_]+)=/gm)].map((match) => match[1]));
+    const inExamples = examples.flatMap((name) => [
+      ...read(`config/${name}`)
+        .replace(/^\s*#.*$/gm, '')
+        .matchAll(/\$\{([A-Z_]+)/g),
+    ]);
+    const inLoader = [
+      ...(read('config/load.ts') + read('config/environment.ts')).matchAll(
+        /'((?:MAILOVER_|REDIS_|HOST|PORT)[A-Z_]*)'|env\.([A-Z_]+)/g,
+      ),
+    ];
+    const used = [...inExamples, ...inLoader].map((match) => match[1] ?? match[2]);
+    expect(used.length).toBeGreaterThan(10);
+    const elsewhere = ['MAILOVER_ADMIN_KEY', 'LOG_LEVEL', 'MAILOVER_URL', 'MAILOVER_KEY'];
+    expect([...named].sort()).toEqual([...new Set([...used, ...elsewhere])].sort());
+  });
+});
+
+describe('the table of settings', () => {
+  const table = settingsTable();
+  const at = (path: string) => table.find((row) => row.path === path);
+
+  test('has each setting once, with type, default and meaning', () => {
+    expect(table.length).toBeGreaterThan(50);
+    expect(new Set(table.map(({ path }) => path)).size).toBe(table.length);
+    for (const row of table) {
+      expect(row.type, row.path).not.toBe('');
+      expect(row.default, row.path).not.toBe('');
+      expect(row.meaning, row.path).toMatch(/^.{15,}\.$/s);
+    }
+  });
+
+  test('says what the schema says', () => {
+    expect(at('server.body_limit')).toMatchObject({ type: 'size', default: '10MB', secret: false });
+    expect(at('server.port')).toMatchObject({ type: 'whole number', default: '3000' });
+    expect(at('providers.<name>.from_domains')).toMatchObject({ type: 'list: domain', default: '[]' });
+    expect(at('providers.<smtp>.timeout')).toBeUndefined();
+    expect(at('providers.<smtp>.tls')).toMatchObject({ type: 'starttls | implicit | none', default: 'starttls' });
+    expect(at('providers.<sandbox>.share')).toMatchObject({ type: 'share', default: '1' });
+    expect(at('providers.<smtp>.host')).toMatchObject({ default: 'required' });
+    expect(at('providers.<name>.max_rate')).toMatchObject({ type: 'rate', default: 'none' });
+    expect(at('streams.<name>.providers')).toMatchObject({ type: 'list: provider', default: 'required' });
+  });
+
+  test('knows the secrets', () => {
+    expect(table.filter(({ secret }) => secret).map(({ path }) => path)).toEqual([
+      'server.metrics_token',
+      'redis.url',
+      'encryption.keys',
+      'providers.<smtp>.password',
+    ]);
+  });
+
+  test('has every setting of a configuration in which all are set', async () => {
+    const everything = merged(least, {
+      server: { metrics_token: 'made-up', public_url: 'https://mail.acme.example' },
+      redis: { url: 'redis://a' },
+      encryption: { keys: [madeUpKey] },
+      providers: { relay: { user: 'u', password: 'made-up', max_rate: '1/s', name: 'x' }, box: { type: 'sandbox' } },
+    });
+    const { config } = await load(everything);
+    const paths = new Set(table.map(({ path }) => path.replace(/<\w+>/, '*')));
+    const leaves = (value: unknown, path: string[]): string[] =>
+      typeof value !== 'object' || value === null || Array.isArray(value)
+        ? [path.map((key, index) => (index === 1 && /^(providers|streams)$/.test(path[0]!) ? '*' : key)).join('.')]
+        : Object.entries(value).flatMap(([key, item]) => leaves(item, [...path, key]));
+    const set = new Set(leaves(config, []));
+    expect([...set].filter((path) => !paths.has(path))).toEqual([]);
+    expect([...paths].filter((path) => !set.has(path))).toEqual(['providers.*.tls_ca']);
+  });
+});
+
+describe('the description', () => {
+  test('of the demo gives the same settings when it is loaded', async () => {
+    const { config } = await loadConfig({ env: {}, cwd: folder() });
+    const again = await load(describeConfig(config));
+    expect(again.config).toEqual(config);
+  });
+
+  test('of production does so, but for the secrets', async () => {
+    const { config } = await loadConfig({ file: join(root, 'config/production.yaml'), env, cwd: folder() });
+    const text = describeConfig(config);
+    expect(text).toContain('url: redis://••••@redis.example.com:6379\n');
+    expect(text).toContain('metrics_token: ••••\n');
+    expect(text).toContain('keys:\n    - ••••\n');
+    expect(text.match(/password: ••••\n/g)).toHaveLength(2);
+    expect(text).toContain('max_rate: 50/s\n');
+    expect(text).toContain('body_limit: 10MB\n');
+    expect(text).toContain('timeout: 15s\n');
+    expect(text).not.toContain('made-up');
+    const filled = text
+      .replace('redis://••••@', 'redis://:made-up-redis@')
+      .replace('metrics_token: ••••', 'metrics_token: made-up-token')
+      .replace('- ••••', `- ${madeUpKey}`)
+      .replace('password: ••••', 'password: made-up-one')
+      .replace('password: ••••', 'password: made-up-two');
+    expect((await load(filled)).config).toEqual(config);
+  });
+});
