@@ -1,0 +1,167 @@
+// Connections to Redis: two kinds with opposite patience, their log, and Lua scripts as typed functions.
+import { createHash } from 'node:crypto';
+import { type CommonRedisOptions, Redis, type StandaloneConnectionOptions } from 'ioredis';
+import { maskUrl, redisUrlFault } from '../../config/redis-url.ts';
+
+/** Where a Redis is: an address (`redis://`, `rediss://`, `unix:///path`), or the socket of the embedded one. */
+export type Place = { readonly url: string } | { readonly socketPath: string };
+
+/**
+ * `request`: for whoever has somebody waiting. Fails at once while Redis is away, and after 3 s when it does not answer.
+ * `worker`: for BullMQ's consumers and subscriptions. Waits as long as it takes and carries on where it was.
+ */
+export type Role = 'request' | 'worker';
+
+/** What the store writes to the log; a pino logger is one. */
+export interface StoreLog {
+  info(fields: Record<string, unknown>, text: string): void;
+  warn(fields: Record<string, unknown>, text: string): void;
+  error(fields: Record<string, unknown>, text: string): void;
+}
+
+// Prompt, because an embedded Redis is back within a moment; never slower than a second, because mail is waiting.
+const retryMs = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt - 1, 10), 1_000);
+
+type Patience = Omit<CommonRedisOptions, 'replyMapping'>;
+
+const common: Patience = {
+  retryStrategy: retryMs,
+  keepAlive: 10_000,
+  connectTimeout: 5_000,
+  // How long a Redis that is loading its data is left alone between two looks.
+  maxLoadingRetryTime: 500,
+  // After a failover behind one address we may still talk to the old primary.
+  reconnectOnError: (error) => error.message.includes('READONLY'),
+};
+
+const roles: Readonly<Record<Role, Patience>> = {
+  request: {
+    // Not queued while Redis is away: a command whose caller has long been told "no" would still be carried out later.
+    enableOfflineQueue: false,
+    // Everything under way fails with its connection. By default it would be sent again, perhaps for the second time; and
+    // with that switched off instead, ioredis forgets it and its callers wait for the time-out (6.0.0, event_handler.js).
+    maxRetriesPerRequest: 0,
+    commandTimeout: 3_000,
+    // A connection that says nothing to a command for this long is half dead: TCP alone would take a quarter of an hour.
+    socketTimeout: 5_000,
+  },
+  worker: {
+    maxRetriesPerRequest: null,
+    // Longer than BullMQ's longest blocking read (10 s).
+    socketTimeout: 30_000,
+  },
+};
+
+/**
+ * Opens a connection, and keeps it open: it comes back by itself after every outage. Use it once `whenReady` resolves.
+ * Each outage is logged once at its beginning and once at its end.
+ * @throws if the address cannot be used; the message never repeats any of it.
+ */
+export function connect(place: Place, role: Role, log: StoreLog): Redis {
+  const client = new Redis({ ...common, ...roles[role], ...address(place), connectionName: `mailover-${role}` });
+  const where = describePlace(place);
+  let reason = 'the connection was closed';
+  let away = false;
+  // Only the message: the error of a failed login carries the command, and with it the password.
+  client.on('error', (error: Error) => {
+    reason = error.message;
+  });
+  client.on('reconnecting', () => {
+    if (away) return;
+    away = true;
+    log.warn({ redis: where, connection: role, reason }, 'Redis cannot be reached; trying again until it can');
+  });
+  client.on('ready', () => {
+    if (away) log.info({ redis: where, connection: role }, 'Redis is back');
+    away = false;
+    reason = 'the connection was closed';
+  });
+  return client;
+}
+
+/** The place as it may be shown: without a login. */
+export function describePlace(place: Place): string {
+  return 'url' in place ? maskUrl(place.url) : `unix://${place.socketPath}`;
+}
+
+/**
+ * Resolves when the connection can be used: Redis answers, and has loaded its data.
+ * @param withinMs rejects after this time, with what stood in the way last. Never, by default.
+ */
+export function whenReady(client: Redis, withinMs?: number): Promise<void> {
+  if (client.status === 'ready') return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    let reason = '';
+    const note = (error: Error) => {
+      reason = `: ${error.message}`;
+    };
+    const settle = (done: () => void) => () => {
+      clearTimeout(timer);
+      client.off('ready', onReady).off('end', onEnd).off('error', note);
+      done();
+    };
+    const onReady = settle(resolve);
+    const onEnd = settle(() => reject(new Error(`The connection to Redis was closed before it was ready${reason}`)));
+    const onTimeout = settle(() =>
+      reject(new Error(`Redis was not ready within ${withinMs} ms${reason}. Is it running, and is redis.url right?`)),
+    );
+    const timer = withinMs === undefined ? undefined : setTimeout(onTimeout, withinMs);
+    client.on('ready', onReady).on('end', onEnd).on('error', note);
+    if (client.status === 'end') onEnd();
+  });
+}
+
+export type ScriptArg = string | number | Buffer;
+export type Script<Reply> = (
+  client: Redis,
+  keys: readonly (string | Buffer)[],
+  args: readonly ScriptArg[],
+) => Promise<Reply>;
+
+/**
+ * A Lua script as a function. It is sent by its hash, and in full when Redis does not know it (yet, or any more).
+ * `Reply` is what the script returns as ioredis gives it: numbers, strings, null, arrays of these.
+ * An error keeps Redis' words and code first (`OOM …`, `LOADING …`), names the script, and carries none of the arguments.
+ */
+export function defineScript<Reply>(name: string, lua: string): Script<Reply> {
+  const hash = createHash('sha1').update(lua).digest('hex');
+  return async (client, keys, args) => {
+    try {
+      const known = client.evalsha(hash, keys.length, ...keys, ...args);
+      return (await known.catch((error: unknown) => {
+        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+        return client.eval(lua, keys.length, ...keys, ...args);
+      })) as Reply;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      // A new one, because ioredis hangs the whole command on its errors (whoever logs the error would log the mail), and
+      // may hand one error to many.
+      throw Object.assign(new Error(`${error.message} (script ${name})`), { name: error.name });
+    }
+  };
+}
+
+function address(place: Place): StandaloneConnectionOptions & Pick<CommonRedisOptions, 'username' | 'password' | 'db'> {
+  if ('socketPath' in place) return { path: place.socketPath };
+  const fault = redisUrlFault(place.url);
+  if (fault !== null) throw new Error(`The address of Redis (redis.url or REDIS_URL) ${fault}`);
+  const url = new URL(place.url);
+  if (url.protocol === 'unix:') return { path: plain(url.pathname) };
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? 6379 : Number(url.port),
+    db: Number(url.pathname.slice(1)),
+    ...(url.username === '' ? {} : { username: plain(url.username) }),
+    ...(url.password === '' ? {} : { password: plain(url.password) }),
+    // Certificates are checked, as Node does by default.
+    ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
+  };
+}
+
+function plain(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new Error('The address of Redis (redis.url or REDIS_URL) has a % that is no escape: write a bare % as %25');
+  }
+}

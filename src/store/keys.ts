@@ -1,0 +1,69 @@
+// Every Redis key of the service, its type, who writes it and when it goes. No other file spells a key.
+
+// One hash tag for all keys: they live in one slot, so that scripts may touch several at once on a cluster.
+const tag = '{mailover}';
+
+/** BullMQ's prefix; its keys are its own business. */
+export const queuePrefix = `${tag}:queue`;
+
+/** The channel on which any change of `world` is announced. Payload: the new version. */
+export const worldChannel = `${tag}:world-changed`;
+
+/** The channel on which a worker tells the monitor that fresh evidence is worth a look now. Payload: the provider. */
+export const nudgeChannel = `${tag}:nudge`;
+
+export const keys = {
+  /** hash · a message: version, status, times, its flow as JSON, its sealed envelope · expires after `retention.messages`. */
+  message: (id: string) => `${tag}:message:${id}`,
+  /** string · the sealed texts and attachments · deleted on delivery, else expires after `retention.bodies`. */
+  body: (id: string) => `${tag}:body:${id}`,
+  /** string · JSON of fingerprint and message ids · expires 24 h after the first request. */
+  idempotency: (owner: string, hash: string) => `${tag}:idempotency:${owner}:${hash}`,
+  /** zset by due time · messages that need a job: intake adds, the end of a message removes; the sweeper reads it. */
+  due: `${tag}:due`,
+  /** zset by wake time · messages that wait for a provider; promoted when one comes back. */
+  waiting: `${tag}:waiting`,
+
+  /** zset, all scores 0, members are ids, which sort by time · trimmed by the sweeper after `retention.messages`. */
+  all: `${tag}:index:all`,
+  byStatus: (status: string) => `${tag}:index:status:${status}`,
+  byStream: (stream: string) => `${tag}:index:stream:${stream}`,
+  byProvider: (provider: string) => `${tag}:index:provider:${provider}`,
+  /** the same by recipient (a keyed hash, never the address) · expires with its newest message. */
+  byRecipient: (hash: string) => `${tag}:index:recipient:${hash}`,
+
+  /** hash · what every process must agree on: version, health and epoch per provider, pins, quarantines · never goes. */
+  world: `${tag}:world`,
+  /** hash · counts of closed attempts in one stretch of time · expires after a few windows. */
+  evidence: (provider: string, bucket: number) => `${tag}:evidence:${provider}:${bucket}`,
+  /** zset by lease end · open attempts at one provider: its concurrency now · leases lapse by themselves. */
+  inflight: (provider: string) => `${tag}:inflight:${provider}`,
+  /** string · the time at which the provider's rate allows the next hand-over (GCRA), ms · expires when idle. */
+  rate: (provider: string) => `${tag}:rate:${provider}`,
+  /** string · no hand-over before this, ms: the provider's own Retry-After · expires with it. */
+  pause: (provider: string) => `${tag}:pause:${provider}`,
+  /** string · set while the provider has accepted something lately · expires by itself. */
+  proven: (provider: string) => `${tag}:proven:${provider}`,
+  /** string · the lease of the one probe allowed at a time · expires by itself. */
+  probe: (provider: string) => `${tag}:probe:${provider}`,
+  /** string · the leading monitor's process · a lease. */
+  leader: `${tag}:leader`,
+
+  /** string · written by every process each second, to know that it can · expires by itself. */
+  alive: (me: string) => `${tag}:alive:${me}`,
+
+  /** hash · an API key by its public id: hash, scopes, narrowing · deleted on revocation. */
+  apiKey: (id: string) => `${tag}:api-key:${id}`,
+  /** set · the public ids of all API keys. */
+  apiKeys: `${tag}:api-keys`,
+
+  /** hash · behaviour per sandbox provider, as an operator set it. */
+  sandboxBehaviour: `${tag}:sandbox:behaviour`,
+  /** list · the newest mails that a sandbox provider delivered · trimmed at every push. */
+  sandboxInbox: (provider: string) => `${tag}:sandbox:inbox:${provider}`,
+  /** zset by time · events of sandbox providers still to come. */
+  sandboxEvents: `${tag}:sandbox:events`,
+};
+
+/** The width of a stretch of evidence, in ms. */
+export const bucketMs = 5_000;

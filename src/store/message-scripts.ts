@@ -1,0 +1,151 @@
+// The Lua scripts that write messages: each one is a single, atomic, durable step. Time inside them is Redis' own clock.
+import { defineScript } from './connection.ts';
+
+/**
+ * Takes in messages, all or none. With an idempotency key that is already taken it writes nothing and returns what the key
+ * holds; a caller compares fingerprints.
+ *
+ * KEYS: idempotency (any key when its ttl is 0), due, index of all, then per message: record, body, stream index, status index, and its recipient indexes.
+ * ARGV: idempotency value, its ttl in ms, number of messages, then per message: number of recipient indexes, id, due at,
+ *       record expires at, body expires at, body, then number of record fields and values, then those.
+ * Reply: false when accepted, else the value the key holds.
+ */
+export const acceptScript = defineScript<string | Buffer | null>(
+  'mailover_accept',
+  `
+  if ARGV[2] ~= '0' then
+    local held = redis.call('GET', KEYS[1])
+    if held then return held end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  end
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local k, a = 4, 4
+  for _ = 1, tonumber(ARGV[3]) do
+    local recipients, id, dueAt = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2]
+    local recordUntil, bodyUntil, body, fields = ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], tonumber(ARGV[a + 6])
+    a = a + 7
+    redis.call('HSET', KEYS[k], unpack(ARGV, a, a + fields - 1))
+    a = a + fields
+    redis.call('PEXPIREAT', KEYS[k], recordUntil)
+    redis.call('SET', KEYS[k + 1], body, 'PXAT', bodyUntil)
+    redis.call('ZADD', KEYS[2], dueAt, id)
+    redis.call('ZADD', KEYS[3], 0, id)
+    redis.call('ZADD', KEYS[k + 2], 0, id)
+    redis.call('ZADD', KEYS[k + 3], 0, id)
+    for i = 1, recipients do
+      redis.call('ZADD', KEYS[k + 3 + i], 0, id)
+      if now + redis.call('PTTL', KEYS[k + 3 + i]) < tonumber(recordUntil) then redis.call('PEXPIREAT', KEYS[k + 3 + i], recordUntil) end
+    end
+    k = k + 4 + recipients
+  end
+  return false
+  `,
+);
+
+/**
+ * Opens an attempt before the wire, or says why not. Nothing is written unless the reply is 'go'.
+ *
+ * KEYS: record, world, inflight, rate, pause, proven, probe lease, due, waiting, index of the old status, index of 'sending'.
+ * ARGV: id, expected record version, expected world version, flow JSON, lease ms, token, concurrency limit, ms between hand-overs
+ *       (0 = any rate), scouts (0 = no limit), '1' for a probe.
+ * Reply: ['go'], ['gone'], ['changed'], ['stale'], ['scouting'], or ['busy' | 'probing', ms until it is worth asking again].
+ */
+export const beginScript = defineScript<[string, number?]>(
+  'mailover_begin',
+  `
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local version = redis.call('HGET', KEYS[1], 'version')
+  if not version then return {'gone'} end
+  if version ~= ARGV[2] then return {'changed'} end
+  if (redis.call('HGET', KEYS[2], 'version') or '0') ~= ARGV[3] then return {'stale'} end
+  local lease, limit, interval, scouts = tonumber(ARGV[5]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+
+  local pause = tonumber(redis.call('GET', KEYS[5]) or '0')
+  if pause > now then return {'busy', pause - now} end
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+  local inflight = redis.call('ZCARD', KEYS[3])
+  if inflight >= limit then return {'busy', 50} end
+  if ARGV[10] == '1' then
+    local left = redis.call('PTTL', KEYS[7])
+    if left > 0 then return {'probing', left} end
+  elseif scouts > 0 and inflight >= scouts and redis.call('EXISTS', KEYS[6]) == 0 then
+    return {'scouting'}
+  end
+  if interval > 0 then
+    -- GCRA: the theoretical arrival time of the next hand-over; a tenth of a second's worth may come as a burst.
+    local tat = math.max(tonumber(redis.call('GET', KEYS[4]) or '0'), now)
+    if tat - now > 100 then return {'busy', math.ceil(tat - now - 100)} end
+    redis.call('SET', KEYS[4], string.format('%.3f', tat + interval), 'PX', math.ceil(tat + interval - now) + 1000)
+  end
+  if ARGV[10] == '1' then redis.call('SET', KEYS[7], ARGV[6], 'PX', lease) end
+
+  redis.call('ZADD', KEYS[3], now + lease, ARGV[6])
+  redis.call('HSET', KEYS[1], 'version', version + 1, 'status', 'sending', 'flow', ARGV[4])
+  redis.call('ZADD', KEYS[8], now + lease, ARGV[1])
+  redis.call('ZREM', KEYS[9], ARGV[1])
+  if KEYS[10] ~= KEYS[11] then
+    redis.call('ZREM', KEYS[10], ARGV[1])
+    redis.call('ZADD', KEYS[11], 0, ARGV[1])
+  end
+  return {'go'}
+  `,
+);
+
+/**
+ * Writes a message's new flow, and with it everything that has to change in the same instant.
+ *
+ * KEYS: record, body, due, waiting, index of the old status, index of the new status, index of the provider that took it (or the index of the new status again).
+ * ARGV: id, expected version, status, flow JSON, due at ('' = nothing more to do), waiting since ('' = it waits for no provider),
+ *       body expires at ('' = as it is, '0' = delete now), then pairs of record fields and values.
+ * Reply: 1, or 0 when the record has changed or is gone (then nothing was written).
+ */
+export const saveScript = defineScript<number>(
+  'mailover_save',
+  `
+  local version = redis.call('HGET', KEYS[1], 'version')
+  if version ~= ARGV[2] then return 0 end
+  redis.call('HSET', KEYS[1], 'version', version + 1, 'status', ARGV[3], 'flow', ARGV[4])
+  if #ARGV > 7 then redis.call('HSET', KEYS[1], unpack(ARGV, 8)) end
+  if ARGV[5] == '' then redis.call('ZREM', KEYS[3], ARGV[1]) else redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1]) end
+  if ARGV[6] == '' then redis.call('ZREM', KEYS[4], ARGV[1]) else redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1]) end
+  if ARGV[7] == '0' then redis.call('DEL', KEYS[2])
+  elseif ARGV[7] ~= '' then redis.call('PEXPIREAT', KEYS[2], ARGV[7]) end
+  if KEYS[5] ~= KEYS[6] then
+    redis.call('ZREM', KEYS[5], ARGV[1])
+    redis.call('ZADD', KEYS[6], 0, ARGV[1])
+  end
+  redis.call('ZADD', KEYS[7], 0, ARGV[1])
+  return 1
+  `,
+);
+
+/**
+ * What a closed attempt tells about its provider: gives its lease back and counts the evidence. Once per token, so that a
+ * repeat after a lost reply counts nothing twice.
+ *
+ * KEYS: inflight, pause, proven, probe lease, then the prefix of the evidence keys.
+ * ARGV: token, field of the evidence, count it after a lapsed lease too ('1'), pause ms, proven ms (0 = does not prove it), ms until
+ *       the next probe, width of a bucket in ms, ms to keep a bucket.
+ */
+export const settleScript = defineScript<number>(
+  'mailover_settle',
+  `
+  local held = redis.call('ZREM', KEYS[1], ARGV[1])
+  if redis.call('GET', KEYS[4]) == ARGV[1] then redis.call('PEXPIRE', KEYS[4], ARGV[6]) end
+  if held == 0 and ARGV[3] ~= '1' then return 0 end
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local bucket = KEYS[5] .. string.format('%d', now - now % tonumber(ARGV[7]))
+  redis.call('HINCRBY', bucket, ARGV[2], 1)
+  redis.call('PEXPIRE', bucket, ARGV[8])
+  local pause = tonumber(ARGV[4])
+  if pause > 0 then
+    local ends = now + pause
+    if ends > tonumber(redis.call('GET', KEYS[2]) or '0') then redis.call('SET', KEYS[2], string.format('%d', ends), 'PX', pause) end
+  end
+  if tonumber(ARGV[5]) > 0 then redis.call('SET', KEYS[3], '1', 'PX', ARGV[5]) end
+  return 1
+  `,
+);

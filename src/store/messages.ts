@@ -1,0 +1,439 @@
+// Messages in Redis: taken in, read, begun, saved, listed. The only module that writes them.
+import type { Redis } from 'ioredis';
+import type { Mailbox } from '../../providers/provider.ts';
+import { type Flow, type Lane, newFlow, type Status, statuses } from '../core/message.ts';
+import { keys } from './keys.ts';
+import { acceptScript, beginScript, saveScript } from './message-scripts.ts';
+import type { Seal } from './seal.ts';
+
+/** What the sender asked for, without texts and attachments. Sealed at rest. */
+export interface Envelope {
+  readonly from: Mailbox;
+  readonly to: readonly Mailbox[];
+  readonly cc: readonly Mailbox[];
+  readonly bcc: readonly Mailbox[];
+  readonly replyTo: readonly Mailbox[];
+  readonly subject: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tags: readonly { readonly name: string; readonly value: string }[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Texts and attachments. Sealed at rest, apart from the record, and deleted as soon as nobody can need them. */
+export interface Body {
+  readonly text: string | null;
+  readonly html: string | null;
+  readonly attachments: readonly {
+    readonly filename: string;
+    readonly contentType: string;
+    readonly content: Uint8Array;
+    readonly contentId: string | null;
+  }[];
+}
+
+/** A message as stored. Times are epoch milliseconds; `bytes` is the size of the mail's content, decoded. */
+export interface Message {
+  readonly id: string;
+  /** Grows with every write; a write names the version it has read. */
+  readonly version: number;
+  readonly status: Status;
+  readonly stream: string;
+  readonly lane: Lane;
+  readonly onUnknown: 'resend' | 'hold';
+  readonly createdAt: number;
+  readonly scheduledAt: number | null;
+  readonly expiresAt: number;
+  readonly bytes: number;
+  /** The id of the API key that sent it. */
+  readonly sentBy: string;
+  readonly flow: Flow;
+  readonly envelope: Envelope;
+}
+
+/** A message on its way into the store. */
+export interface NewMessage extends Omit<Message, 'version' | 'status' | 'flow'> {
+  readonly body: Body;
+}
+
+/** The addresses of a message in the order in which its flow counts them: to, cc, bcc. */
+export function addressesOf(envelope: Envelope): string[] {
+  return [...envelope.to, ...envelope.cc, ...envelope.bcc].map(({ address }) => address);
+}
+
+/** What `begin` needs to know of the provider's limits; see the script for their meaning. */
+export interface BeginLimits {
+  readonly worldVersion: string;
+  readonly leaseMs: number;
+  readonly concurrency: number;
+  /** Milliseconds between hand-overs; 0 for any rate. */
+  readonly intervalMs: number;
+  readonly scouts: number;
+  readonly probe: boolean;
+}
+
+export type Begun =
+  | { readonly kind: 'go' | 'gone' | 'changed' | 'stale' | 'scouting' }
+  | { readonly kind: 'busy' | 'probing'; readonly waitMs: number };
+
+/** What changes together with a flow. */
+export interface Change {
+  readonly status: Status;
+  readonly flow: Flow;
+  /** When a job has to have looked at it again; null when nothing more is to be done. */
+  readonly dueAt: number | null;
+  /** Set while it waits for some provider to come back, so that it can be woken. */
+  readonly waiting?: boolean;
+  /** `keep`, `drop` now, or keep until then. */
+  readonly body: 'keep' | 'drop' | number;
+  readonly scheduledAt?: number | null;
+  readonly expiresAt?: number;
+}
+
+/** Which messages to list. All conditions hold together; times in epoch ms, `until` excluded. */
+export interface ListFilter {
+  readonly status?: Status;
+  readonly stream?: string;
+  readonly provider?: string;
+  readonly to?: string;
+  readonly since?: number;
+  readonly until?: number;
+  /** The last id of the page before. */
+  readonly cursor?: string;
+  readonly limit: number;
+}
+
+export interface Idempotency {
+  readonly owner: string;
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+export type Taken =
+  | { readonly kind: 'accepted' }
+  /** `statuses`: what the messages were when they were taken in, for the same answer again. */
+  | { readonly kind: 'replayed'; readonly ids: readonly string[]; readonly statuses: readonly Status[] }
+  | { readonly kind: 'conflict' };
+
+export interface Messages {
+  /** Takes in all or none, durably. A key that was used before answers with what it was used for. */
+  accept(batch: readonly NewMessage[], idempotency: Idempotency | null): Promise<Taken>;
+  /** What this idempotency key was used for before; null when it was not. */
+  taken(idempotency: Idempotency): Promise<Taken | null>;
+  /** Null when there is no such message (any more). */
+  load(id: string): Promise<Message | null>;
+  /** Null when the body has been deleted. */
+  body(id: string): Promise<Body | null>;
+  /** Opens an attempt; `flow` is the one with the attempt in it. */
+  begin(message: Message, flow: Flow, provider: string, token: string, limits: BeginLimits): Promise<Begun>;
+  /** Writes a change; false when the message has changed since it was read, and then nothing was written. */
+  save(message: Message, change: Change): Promise<boolean>;
+  list(filter: ListFilter): Promise<{ readonly messages: readonly Message[]; readonly cursor: string | null }>;
+  /** Deletes index entries of messages created before `before`. Records and bodies expire by themselves. */
+  trim(before: number, streams: readonly string[], providers: readonly string[]): Promise<number>;
+}
+
+/** What a message is until somebody works on it. */
+export function firstStatus({ scheduledAt }: Pick<NewMessage, 'scheduledAt'>): 'queued' | 'scheduled' {
+  return scheduledAt === null ? 'queued' : 'scheduled';
+}
+
+const idempotencyMs = 24 * 3_600_000;
+const recordFields = [
+  'version',
+  'status',
+  'stream',
+  'lane',
+  'onUnknown',
+  'createdAt',
+  'scheduledAt',
+  'expiresAt',
+  'bytes',
+  'sentBy',
+  'flow',
+  'envelope',
+] as const;
+
+/** @param retention how long records and bodies outlive a message's `expiresAt`, in ms. */
+export function createMessages(redis: Redis, seal: Seal, retention: { bodies: number; messages: number }): Messages {
+  const recipientKeys = (envelope: Envelope) =>
+    [...new Set(addressesOf(envelope))].map((address) =>
+      keys.byRecipient(seal.hash('recipient', address.toLowerCase())),
+    );
+
+  async function loadMany(ids: readonly string[]): Promise<(Message | null)[]> {
+    const pipeline = redis.pipeline();
+    for (const id of ids) pipeline.hmgetBuffer(keys.message(id), ...recordFields);
+    const replies = (await pipeline.exec()) ?? [];
+    return ids.map((id, index) => {
+      const [error, values] = replies[index] ?? [new Error('no reply'), null];
+      if (error) throw error;
+      return decode(id, values as (Buffer | null)[], seal);
+    });
+  }
+
+  const idempotencyKey = ({ owner, key }: Idempotency) => keys.idempotency(owner, seal.hash('idempotency', key));
+  const takenBefore = (stored: string, { fingerprint }: Idempotency): Taken => {
+    const earlier = JSON.parse(stored) as { fingerprint: string; ids: string[]; statuses: Status[] };
+    if (earlier.fingerprint !== fingerprint) return { kind: 'conflict' };
+    return { kind: 'replayed', ids: earlier.ids, statuses: earlier.statuses };
+  };
+
+  return {
+    async accept(batch, idempotency) {
+      const held = idempotency && {
+        key: idempotencyKey(idempotency),
+        value: JSON.stringify({
+          fingerprint: idempotency.fingerprint,
+          ids: batch.map(({ id }) => id),
+          statuses: batch.map(firstStatus),
+        }),
+      };
+      const scriptKeys = [held?.key ?? keys.due, keys.due, keys.all];
+      const args: (string | number | Buffer)[] = [held?.value ?? '', held ? idempotencyMs : 0, batch.length];
+      for (const message of batch) {
+        const status = firstStatus(message);
+        const recipients = recipientKeys(message.envelope);
+        scriptKeys.push(
+          keys.message(message.id),
+          keys.body(message.id),
+          keys.byStream(message.stream),
+          keys.byStatus(status),
+          ...recipients,
+        );
+        const fields = encode(message, status, seal);
+        args.push(
+          recipients.length,
+          message.id,
+          message.scheduledAt ?? message.createdAt,
+          message.expiresAt + retention.messages,
+          message.expiresAt + retention.bodies,
+          seal.seal(message.id, 'body', encodeBody(message.body)),
+          fields.length,
+          ...fields,
+        );
+      }
+      const reply = await acceptScript(redis, scriptKeys, args);
+      return reply && idempotency ? takenBefore(reply.toString(), idempotency) : { kind: 'accepted' };
+    },
+
+    async taken(idempotency) {
+      const stored = await redis.get(idempotencyKey(idempotency));
+      return stored === null ? null : takenBefore(stored, idempotency);
+    },
+
+    async load(id) {
+      return decode(id, await redis.hmgetBuffer(keys.message(id), ...recordFields), seal);
+    },
+
+    async body(id) {
+      const sealed = await redis.getBuffer(keys.body(id));
+      return sealed && decodeBody(seal.open(id, 'body', sealed));
+    },
+
+    async begin(message, flow, provider, token, limits) {
+      const [kind, waitMs] = await beginScript(
+        redis,
+        [
+          keys.message(message.id),
+          keys.world,
+          keys.inflight(provider),
+          keys.rate(provider),
+          keys.pause(provider),
+          keys.proven(provider),
+          keys.probe(provider),
+          keys.due,
+          keys.waiting,
+          keys.byStatus(message.status),
+          keys.byStatus('sending'),
+        ],
+        [
+          message.id,
+          message.version,
+          limits.worldVersion,
+          JSON.stringify(flow),
+          limits.leaseMs,
+          token,
+          limits.concurrency,
+          limits.intervalMs,
+          limits.scouts,
+          limits.probe ? '1' : '0',
+        ],
+      );
+      return { kind, waitMs: waitMs ?? 0 } as Begun;
+    },
+
+    async save(message, change) {
+      const indexed = keys.byStatus(change.status);
+      const taken = change.flow.provider !== null && change.flow.provider !== message.flow.provider;
+      const fields: (string | number)[] = [];
+      if (change.scheduledAt !== undefined) fields.push('scheduledAt', change.scheduledAt ?? '');
+      if (change.expiresAt !== undefined) fields.push('expiresAt', change.expiresAt);
+      const reply = await saveScript(
+        redis,
+        [
+          keys.message(message.id),
+          keys.body(message.id),
+          keys.due,
+          keys.waiting,
+          keys.byStatus(message.status),
+          indexed,
+          taken ? keys.byProvider(change.flow.provider!) : indexed,
+        ],
+        [
+          message.id,
+          message.version,
+          change.status,
+          JSON.stringify(change.flow),
+          change.dueAt ?? '',
+          change.waiting && change.dueAt !== null ? change.dueAt : '',
+          change.body === 'keep' ? '' : change.body === 'drop' ? 0 : change.body,
+          ...fields,
+        ],
+      );
+      return reply === 1;
+    },
+
+    async list(filter) {
+      const indexes = filter.to
+        ? seal.hashes('recipient', filter.to.toLowerCase()).map(keys.byRecipient)
+        : [
+            filter.status
+              ? keys.byStatus(filter.status)
+              : filter.provider
+                ? keys.byProvider(filter.provider)
+                : filter.stream
+                  ? keys.byStream(filter.stream)
+                  : keys.all,
+          ];
+      const found: Message[] = [];
+      const floor = filter.since === undefined ? '-' : `[${idFloor(filter.since)}`;
+      let ceiling = filter.cursor ? `(${filter.cursor}` : '+';
+      if (filter.until !== undefined && (!filter.cursor || filter.cursor > idFloor(filter.until)))
+        ceiling = `(${idFloor(filter.until)}`;
+      // A rare combination of filters must not read the whole store in one request: past this, the page ends short, with a cursor.
+      let toRead = 2_000;
+      for (;;) {
+        const pages = await Promise.all(
+          indexes.map((key) => redis.zrange(key, ceiling, floor, 'BYLEX', 'REV', 'LIMIT', 0, pageSize)),
+        );
+        const ids = [...new Set(pages.flat())].sort().reverse().slice(0, pageSize);
+        if (ids.length === 0) return { messages: found, cursor: null };
+        for (const [index, message] of (await loadMany(ids)).entries()) {
+          if (message && matches(message, filter)) found.push(message);
+          if (found.length === filter.limit) return { messages: found, cursor: ids[index]! };
+        }
+        toRead -= ids.length;
+        if (toRead <= 0) return { messages: found, cursor: ids.at(-1)! };
+        ceiling = `(${ids.at(-1)}`;
+      }
+    },
+
+    async trim(before, streams, providers) {
+      const indexes = [
+        keys.all,
+        ...statuses.map(keys.byStatus),
+        ...streams.map(keys.byStream),
+        ...providers.map(keys.byProvider),
+      ];
+      const pipeline = redis.pipeline();
+      for (const key of indexes) pipeline.zremrangebylex(key, '-', `(${idFloor(before)}`);
+      const replies = (await pipeline.exec()) ?? [];
+      return Number(replies[0]?.[1] ?? 0);
+    },
+  };
+}
+
+const pageSize = 100;
+
+function matches(message: Message, { status, stream, provider, to }: ListFilter): boolean {
+  return (
+    (!status || message.status === status) &&
+    (!stream || message.stream === stream) &&
+    (!provider || message.flow.provider === provider) &&
+    (!to || addressesOf(message.envelope).some((address) => address.toLowerCase() === to.toLowerCase()))
+  );
+}
+
+function encode(message: NewMessage, status: Status, seal: Seal): (string | number | Buffer)[] {
+  const envelope = seal.seal(message.id, 'envelope', Buffer.from(JSON.stringify(message.envelope)));
+  const values: Record<(typeof recordFields)[number], string | number | Buffer> = {
+    version: 1,
+    status,
+    stream: message.stream,
+    lane: message.lane,
+    onUnknown: message.onUnknown,
+    createdAt: message.createdAt,
+    scheduledAt: message.scheduledAt ?? '',
+    expiresAt: message.expiresAt,
+    bytes: message.bytes,
+    sentBy: message.sentBy,
+    flow: JSON.stringify(newFlow(addressesOf(message.envelope).length)),
+    envelope,
+  };
+  return Object.entries(values).flat();
+}
+
+function decode(id: string, values: readonly (Buffer | null)[], seal: Seal): Message | null {
+  const [version, status, stream, lane, onUnknown, createdAt, scheduledAt, expiresAt, bytes, sentBy, flow, envelope] =
+    values;
+  if (!version || !flow || !envelope) return null;
+  return {
+    id,
+    version: Number(version),
+    status: String(status) as Status,
+    stream: String(stream),
+    lane: String(lane) as Lane,
+    onUnknown: String(onUnknown) as 'resend' | 'hold',
+    createdAt: Number(createdAt),
+    scheduledAt: scheduledAt && scheduledAt.length > 0 ? Number(scheduledAt) : null,
+    expiresAt: Number(expiresAt),
+    bytes: Number(bytes),
+    sentBy: String(sentBy),
+    flow: JSON.parse(String(flow)) as Flow,
+    envelope: JSON.parse(String(seal.open(id, 'envelope', envelope))) as Envelope,
+  };
+}
+
+// Length-prefixed JSON, then the attachments as they are: no base64 of megabytes at rest.
+function encodeBody({ text, html, attachments }: Body): Buffer {
+  const head = Buffer.from(
+    JSON.stringify({
+      text,
+      html,
+      attachments: attachments.map(({ content, ...rest }) => ({ ...rest, size: content.byteLength })),
+    }),
+  );
+  const size = Buffer.alloc(4);
+  size.writeUInt32BE(head.length);
+  return Buffer.concat([size, head, ...attachments.map(({ content }) => content)]);
+}
+
+function decodeBody(bytes: Buffer): Body {
+  const headEnd = 4 + bytes.readUInt32BE(0);
+  const head = JSON.parse(bytes.toString('utf8', 4, headEnd)) as {
+    text: string | null;
+    html: string | null;
+    attachments: { filename: string; contentType: string; contentId: string | null; size: number }[];
+  };
+  let start = headEnd;
+  const attachments = head.attachments.map(({ size, ...rest }) => {
+    const content = bytes.subarray(start, start + size);
+    start += size;
+    return { ...rest, content };
+  });
+  return { text: head.text, html: head.html, attachments };
+}
+
+// Ids begin with their time: 48 bits of milliseconds in Crockford's base 32, as ULIDs have them.
+const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** The smallest id that a message created at `at` can have. */
+export function idFloor(at: number): string {
+  let rest = Math.max(0, Math.floor(at));
+  let text = '';
+  for (let digit = 0; digit < 10; digit++) {
+    text = crockford[rest % 32] + text;
+    rest = Math.floor(rest / 32);
+  }
+  return `em_${text}`;
+}

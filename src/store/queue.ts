@@ -1,0 +1,189 @@
+// The queue: the only file that knows BullMQ. A queue per lane; a job holds nothing but a message's id and round.
+import { DelayedError, type Job, Queue, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { type Lane, lanes } from '../core/message.ts';
+import { queuePrefix } from './keys.ts';
+
+/** One turn for one message. The same id and round is the same job, however often it is added. */
+export interface Turn {
+  readonly id: string;
+  readonly round: number;
+  readonly lane: Lane;
+  /** Not before this, epoch ms. */
+  readonly at: number;
+}
+
+export interface Jobs {
+  add(turns: readonly Turn[]): Promise<void>;
+  /** Is there a job for it that will run some day? A job that BullMQ calls failed will not. */
+  alive(turn: Pick<Turn, 'id' | 'round' | 'lane'>): Promise<boolean>;
+  /** Brings a waiting job forward; false when it is not waiting for its time. */
+  wake(turn: Pick<Turn, 'id' | 'round' | 'lane'>): Promise<boolean>;
+  /** Moves the job of a scheduled message; false when it has left the queue. */
+  move(turn: Turn): Promise<boolean>;
+  /** Takes the job away if it is not being worked on. */
+  remove(turn: Pick<Turn, 'id' | 'round' | 'lane'>): Promise<void>;
+  /** Jobs by lane and state. */
+  depth(): Promise<Record<Lane, { waiting: number; active: number; delayed: number; failed: number }>>;
+  close(): Promise<void>;
+}
+
+const jobId = ({ id, round }: Pick<Turn, 'id' | 'round'>) => `${id}-${round}`;
+
+// A job is gone when its turn is over: the message's record is what remembers. Failed jobs mean a fault of ours and are
+// kept for a look; the sweeper gives their messages a new job.
+const jobOptions = { removeOnComplete: true, removeOnFail: { count: 1_000 }, attempts: 1 } as const;
+
+/** @param redis the connection that also writes the records, so that a record always reaches Redis before its job. */
+export function createJobs(redis: Redis, clock: () => number): Jobs {
+  const queues = Object.fromEntries(
+    lanes.map((lane) => [lane, new Queue(lane, { connection: redis, prefix: queuePrefix, skipMetasUpdate: true })]),
+  ) as Record<Lane, Queue>;
+  for (const queue of Object.values(queues)) queue.on('error', () => {});
+  const find = (turn: Pick<Turn, 'id' | 'round' | 'lane'>): Promise<Job | undefined> =>
+    queues[turn.lane].getJob(jobId(turn));
+
+  return {
+    async add(turns) {
+      const now = clock();
+      const one = (turn: Turn) => ({
+        name: 'send',
+        data: { id: turn.id, round: turn.round },
+        opts: { ...jobOptions, jobId: jobId(turn), delay: Math.max(0, turn.at - now) },
+      });
+      await Promise.all(
+        lanes.map(async (lane) => {
+          const jobs = turns.filter((turn) => turn.lane === lane).map(one);
+          const only = jobs[0];
+          if (only && jobs.length === 1) await queues[lane].add(only.name, only.data, only.opts);
+          else if (jobs.length > 1) await queues[lane].addBulk(jobs);
+        }),
+      );
+    },
+    async alive(turn) {
+      const job = await find(turn);
+      if (!job) return false;
+      const state = await job.getState();
+      if (state !== 'failed' && state !== 'completed' && state !== 'unknown') return true;
+      await job.remove();
+      return false;
+    },
+    async wake(turn) {
+      const job = await find(turn);
+      if (!job || !(await job.isDelayed())) return false;
+      // It may have been taken, or have come due, since we looked: then there is nothing left to bring forward.
+      return job.promote().then(
+        () => true,
+        () => false,
+      );
+    },
+    async move(turn) {
+      const job = await find(turn);
+      if (!job) return false;
+      return job.changeDelay(Math.max(0, turn.at - clock())).then(
+        () => true,
+        () => false,
+      );
+    },
+    async remove(turn) {
+      const job = await find(turn);
+      // A job under way is locked; its worker will see what became of the message.
+      await job?.remove().catch(() => {});
+    },
+    async depth() {
+      const counts = await Promise.all(
+        lanes.map((lane) => queues[lane].getJobCounts('waiting', 'active', 'delayed', 'failed')),
+      );
+      return Object.fromEntries(
+        lanes.map((lane, index) => {
+          const { waiting = 0, active = 0, delayed = 0, failed = 0 } = counts[index] ?? {};
+          return [lane, { waiting, active, delayed, failed }];
+        }),
+      ) as Awaited<ReturnType<Jobs['depth']>>;
+    },
+    async close() {
+      await Promise.all(lanes.map((lane) => queues[lane].close()));
+    },
+  };
+}
+
+/** What a turn came to: over, or to be taken up again at a time (epoch ms). */
+export type TurnEnd = { readonly until: number } | 'over';
+
+export interface Consumers {
+  /** Jobs of this process now being worked on. */
+  active(): number;
+  /** Makes the workers anew; for a consumer that has stopped consuming without saying so. */
+  restart(): Promise<void>;
+  /** Takes no more jobs; resolves when those under way are done. */
+  close(): Promise<void>;
+}
+
+// A killed worker's job is seen as stalled after the lock has run out and two looks: at most lock + 2 × interval, and the
+// attempt's own lease guards against sending twice, whatever the queue does. `maxStalledCount` is out of reach on purpose:
+// at its default of 1, a mail whose worker crashed twice would end as a failed job and never be sent.
+const lockMs = 8_000;
+const stalledEveryMs = 3_000;
+
+/**
+ * Works on the lanes. `take` never throws for a mail's fate; when it throws, our code is broken, and the job is left as failed.
+ * @param connect makes a connection for blocking reads (`maxRetriesPerRequest: null`), one for each lane.
+ */
+export function createConsumers(
+  connect: () => Redis,
+  concurrency: Readonly<Record<Lane, number>>,
+  take: (turn: { id: string; round: number }, lane: Lane) => Promise<TurnEnd>,
+  log: { error(fields: Record<string, unknown>, text: string): void },
+): Consumers {
+  let active = 0;
+  const connections = lanes.map(() => connect());
+  const consume = (lane: Lane, connection: Redis) => {
+    const worker = new Worker(
+      lane,
+      async (job: Job, token?: string) => {
+        active += 1;
+        try {
+          const end = await take(job.data as { id: string; round: number }, lane);
+          if (end === 'over') return;
+          await job.moveToDelayed(end.until, token);
+          throw new DelayedError();
+        } finally {
+          active -= 1;
+        }
+      },
+      {
+        connection,
+        prefix: queuePrefix,
+        concurrency: concurrency[lane],
+        lockDuration: lockMs,
+        stalledInterval: stalledEveryMs,
+        maxStalledCount: 1_000_000,
+        runRetryDelay: 1_000,
+        removeOnComplete: { count: 0 },
+      },
+    );
+    worker.on('error', (error) =>
+      log.error({ lane, error: error.message }, 'the queue consumer met an error; it goes on'),
+    );
+    worker.on('failed', (job, error) =>
+      log.error(
+        { lane, message: job?.data?.id, error: error.message },
+        'a turn broke: this is a fault of the service; the sweeper gives the message a new job',
+      ),
+    );
+    return worker;
+  };
+  let workers = lanes.map((lane, index) => consume(lane, connections[index]!));
+  return {
+    active: () => active,
+    async restart() {
+      const old = workers;
+      await Promise.all(old.map((worker) => worker.close(true)));
+      workers = lanes.map((lane, index) => consume(lane, connections[index]!));
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.close()));
+      for (const connection of connections) connection.disconnect();
+    },
+  };
+}

@@ -1,0 +1,66 @@
+// What the sandbox providers of all processes share: how each behaves, what it delivered, and the events it still owes.
+import type { Redis } from 'ioredis';
+import type { ProviderEvent, SandboxBehaviour, SandboxMail, SandboxState } from '../../providers/provider.ts';
+import { defineScript } from './connection.ts';
+import { keys } from './keys.ts';
+
+const inboxKept = 1_000;
+
+// Taken and re-scheduled in one step: an event whose taker dies before it is recorded comes again ten seconds later.
+const takeScript = defineScript<string[]>(
+  'mailover_sandbox_take',
+  `
+  local due = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])
+  for _, event in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[1] + 10000, event) end
+  return due
+  `,
+);
+
+/** An event that has come due, with what to say once it is recorded. */
+export interface DueEvent {
+  readonly provider: string;
+  readonly event: ProviderEvent;
+  done(): Promise<void>;
+}
+
+export interface SandboxStore extends SandboxState {
+  setBehaviour(provider: string, behaviour: SandboxBehaviour): Promise<void>;
+  /** Newest first. */
+  inbox(provider: string, limit: number): Promise<SandboxMail[]>;
+  due(now: number, limit: number): Promise<DueEvent[]>;
+}
+
+export function createSandboxStore(redis: Redis): SandboxStore {
+  return {
+    async behaviour(provider) {
+      const stored = await redis.hget(keys.sandboxBehaviour, provider);
+      return stored === null ? null : (JSON.parse(stored) as SandboxBehaviour);
+    },
+    async setBehaviour(provider, behaviour) {
+      await redis.hset(keys.sandboxBehaviour, provider, JSON.stringify(behaviour));
+    },
+    async deliver(mail) {
+      await redis
+        .multi()
+        .lpush(keys.sandboxInbox(mail.provider), JSON.stringify(mail))
+        .ltrim(keys.sandboxInbox(mail.provider), 0, inboxKept - 1)
+        .exec();
+    },
+    async announce(provider, event) {
+      await redis.zadd(keys.sandboxEvents, event.at, JSON.stringify({ provider, event }));
+    },
+    async inbox(provider, limit) {
+      const mails = await redis.lrange(keys.sandboxInbox(provider), 0, limit - 1);
+      return mails.map((mail) => JSON.parse(mail) as SandboxMail);
+    },
+    async due(now, limit) {
+      const due = await takeScript(redis, [keys.sandboxEvents], [now, limit]);
+      return due.map((stored) => ({
+        ...(JSON.parse(stored) as { provider: string; event: ProviderEvent }),
+        done: async () => {
+          await redis.zrem(keys.sandboxEvents, stored);
+        },
+      }));
+    },
+  };
+}

@@ -1,0 +1,59 @@
+// The store's vital signs, looked at every second: can it be written, how full is it, is it as durable as promised?
+import type { Redis } from 'ioredis';
+import { checkDurability } from './durability.ts';
+import { keys } from './keys.ts';
+
+export interface Vitals {
+  /** Why mail cannot be stored now; null when it can. */
+  refusing(): string | null;
+  /** What of the durability is amiss; empty when all is well. */
+  weaknesses(): readonly string[];
+  close(): void;
+}
+
+const everyMs = 1_000;
+const durabilityEveryMs = 30_000;
+// Past this share of maxmemory no mail is taken in: workers need room to drain the queue, and at the limit they cannot write either.
+const fullShare = 0.8;
+
+/** @param me unique to this process. */
+export async function watchVitals(redis: Redis, me: string, clock: () => number): Promise<Vitals> {
+  let refusing: string | null = null;
+  let weaknesses: string[] = [];
+  let lastDurability = Number.NEGATIVE_INFINITY;
+  let looking = false;
+
+  async function look(): Promise<void> {
+    if (looking) return;
+    looking = true;
+    try {
+      const [memory] = await Promise.all([redis.info('memory'), redis.set(keys.alive(me), '1', 'PX', 10_000)]);
+      const figure = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
+      const most = figure('maxmemory');
+      const used = figure('used_memory');
+      refusing =
+        most > 0 && used > most * fullShare
+          ? `The store is nearly full (${Math.round((100 * used) / most)} % of its memory).`
+          : null;
+      if (clock() - lastDurability >= durabilityEveryMs) {
+        const { faults, hidden } = await checkDurability(redis);
+        weaknesses = faults.map(({ setting, is, wanted }) => `${setting} is ${is}, it should be ${wanted}`);
+        if (hidden)
+          weaknesses.push('this Redis does not show its settings (CONFIG GET), so its durability is not known');
+        lastDurability = clock();
+      }
+    } catch (error) {
+      refusing = `The store cannot be written (${error instanceof Error ? error.message : String(error)}).`;
+    } finally {
+      looking = false;
+    }
+  }
+
+  await look();
+  const timer = setInterval(() => void look(), everyMs);
+  return {
+    refusing: () => refusing,
+    weaknesses: () => weaknesses,
+    close: () => clearInterval(timer),
+  };
+}

@@ -1,0 +1,129 @@
+// What every process must agree on before it hands mail over: each provider's health, pins and quarantines. One hash, one version.
+import type { Redis } from 'ioredis';
+import { type Health, newHealth } from '../core/health.ts';
+import { defineScript } from './connection.ts';
+import { keys, worldChannel } from './keys.ts';
+
+/** An operator's choice of provider for one stream (`*` for all), until it is taken back or expires. */
+export interface Pin {
+  readonly to: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: number;
+  readonly until: number | null;
+}
+
+/** One consistent reading. `version` grows with every change; `begin` refuses a hand-over that was decided on an older one. */
+export interface World {
+  readonly version: string;
+  readonly health: ReadonlyMap<string, Health>;
+  readonly pins: ReadonlyMap<string, Pin>;
+}
+
+export interface WorldStore {
+  read(): Promise<World>;
+  /**
+   * Writes a provider's health if it still has the epoch that `from` had; false when somebody was faster.
+   * Only the leading monitor calls this for verdicts, and the operators' API for quarantines.
+   */
+  setHealth(provider: string, from: Health, to: Health): Promise<boolean>;
+}
+
+const setHealthScript = defineScript<number>(
+  'mailover_set_health',
+  `
+  local epoch = redis.call('HGET', KEYS[1], 'epoch:' .. ARGV[1])
+  if epoch and epoch ~= ARGV[2] then return 0 end
+  redis.call('HSET', KEYS[1], 'health:' .. ARGV[1], ARGV[3], 'epoch:' .. ARGV[1], ARGV[4])
+  redis.call('PUBLISH', ARGV[5], redis.call('HINCRBY', KEYS[1], 'version', 1))
+  return 1
+  `,
+);
+
+/** Reads and writes the shared verdicts. A provider without an entry is new, and up. */
+export function createWorldStore(redis: Redis, providers: readonly string[], clock: () => number): WorldStore {
+  return {
+    async read() {
+      const hash = await redis.hgetall(keys.world);
+      const health = new Map<string, Health>();
+      const pins = new Map<string, Pin>();
+      for (const provider of providers) {
+        const stored = hash[`health:${provider}`];
+        health.set(provider, stored ? (JSON.parse(stored) as Health) : newHealth(clock()));
+      }
+      for (const [field, value] of Object.entries(hash)) {
+        if (field.startsWith('pin:')) pins.set(field.slice(4), JSON.parse(value) as Pin);
+      }
+      return { version: hash.version ?? '0', health, pins };
+    },
+    async setHealth(provider, from, to) {
+      const reply = await setHealthScript(
+        redis,
+        [keys.world],
+        [provider, from.epoch, JSON.stringify(to), to.epoch, worldChannel],
+      );
+      return reply === 1;
+    },
+  };
+}
+
+/** A reading that keeps itself fresh: on every announced change, and by a look each second in case one was missed. */
+export interface WorldView {
+  current(): World;
+  /** Reads again now; for a caller whose decision was refused as stale. */
+  refresh(): Promise<World>;
+  close(): void;
+}
+
+/**
+ * Watches the world. While the store is away the last reading stays in force: mail flows on it as far as it flows at all.
+ * @param subscriber a connection of its own, which this view subscribes to the channel.
+ */
+export async function watchWorld(
+  store: WorldStore,
+  subscriber: Redis,
+  onChange: (world: World, before: World) => void,
+): Promise<WorldView> {
+  let world = await store.read();
+  let reading: Promise<World> | null = null;
+  // A reading that was under way when the news came may be older than the news: read once more after it.
+  let again = false;
+  const refresh = (): Promise<World> => {
+    if (reading) {
+      again = true;
+      return reading;
+    }
+    reading = (async () => {
+      do {
+        again = false;
+        const next = await store.read();
+        const before = world;
+        if (next.version !== before.version) {
+          world = next;
+          onChange(world, before);
+        }
+      } while (again);
+      return world;
+    })().finally(() => {
+      reading = null;
+    });
+    return reading;
+  };
+  const quietly = () => {
+    refresh().catch(() => {});
+  };
+  const onMessage = (channel: string) => {
+    if (channel === worldChannel) quietly();
+  };
+  subscriber.on('message', onMessage);
+  await subscriber.subscribe(worldChannel);
+  const timer = setInterval(quietly, 1_000);
+  return {
+    current: () => world,
+    refresh,
+    close() {
+      clearInterval(timer);
+      subscriber.off('message', onMessage);
+    },
+  };
+}
