@@ -1,0 +1,120 @@
+// Taking mail in: from drafts to records and jobs on disk. A 202 is given only after this has resolved.
+import type { Lane, Status } from '../core/message.ts';
+import { firstStatus, type Messages, type NewMessage } from '../store/messages.ts';
+import type { Jobs } from '../store/queue.ts';
+import type { Seal } from '../store/seal.ts';
+import type { Draft } from './draft.ts';
+
+export interface IntakeParts {
+  readonly messages: Messages;
+  readonly jobs: Jobs;
+  readonly seal: Seal;
+  readonly streams: Readonly<Record<string, { readonly priority: Lane }>>;
+  readonly newId: () => string;
+  readonly clock: () => number;
+}
+
+/** One request's worth of mail. */
+export interface Request {
+  readonly drafts: readonly Draft[];
+  /** The JSON as it was sent, for the fingerprint: the same key has to mean the same mail. */
+  readonly input: unknown;
+  /** The id of the API key. Idempotency keys of different API keys are different keys. */
+  readonly sentBy: string;
+  readonly idempotencyKey: string | null;
+}
+
+/** `statuses`: each message's when it was accepted; a repeat gives the same ones. */
+export type Accepted =
+  | { readonly kind: 'accepted' | 'replayed'; readonly ids: readonly string[]; readonly statuses: readonly Status[] }
+  | { readonly kind: 'conflict' };
+
+export interface Intake {
+  /**
+   * Accepts all drafts of a request or none. A repeat of an idempotency key finishes whatever the first request left undone and
+   * resolves to the same ids; with another body it is a `conflict`. Rejects when the store cannot be written; then nothing was
+   * accepted, unless the connection broke in the very moment: a repeat with the same key tells.
+   */
+  accept(request: Request): Promise<Accepted>;
+  /**
+   * The answer to a request that could not be accepted now, if it is a repeat of one that was: an expiry may have passed since, or
+   * a setting have changed. Null when it is no repeat.
+   */
+  repeat(request: Omit<Request, 'drafts'>): Promise<Accepted | null>;
+}
+
+export function createIntake(parts: IntakeParts): Intake {
+  const { messages, jobs, seal, clock } = parts;
+  const keyOf = (sentBy: string, key: string, input: unknown) => ({
+    owner: sentBy,
+    key,
+    fingerprint: seal.hash('fingerprint', canonical(input)),
+  });
+
+  // The first request may have died between the record and the job. Adding a job that is there already changes nothing.
+  async function finish(ids: readonly string[]): Promise<void> {
+    const found = await Promise.all(ids.map((id) => messages.load(id)));
+    const open = found.filter((message) => message?.status === 'queued' || message?.status === 'scheduled');
+    await jobs.add(
+      open.map((message) => ({
+        id: message!.id,
+        round: message!.flow.round,
+        lane: message!.lane,
+        at: message!.scheduledAt ?? 0,
+      })),
+    );
+  }
+
+  return {
+    async accept({ drafts, input, sentBy, idempotencyKey }) {
+      const createdAt = clock();
+      const batch = drafts.map((draft): NewMessage => {
+        const { from, to, cc, bcc, replyTo, subject, headers, tags, metadata, text, html, attachments, ...rest } =
+          draft;
+        return {
+          ...rest,
+          id: parts.newId(),
+          createdAt,
+          sentBy,
+          lane: parts.streams[draft.stream]?.priority ?? 'normal',
+          envelope: { from, to, cc, bcc, replyTo, subject, headers, tags, metadata },
+          body: { text, html, attachments },
+        };
+      });
+      const turns = batch.map(({ id, lane, scheduledAt }) => ({ id, round: 1, lane, at: scheduledAt ?? 0 }));
+      const accepted: Accepted = {
+        kind: 'accepted',
+        ids: batch.map(({ id }) => id),
+        statuses: batch.map(firstStatus),
+      };
+
+      if (idempotencyKey === null) {
+        // One pipelined write: the record goes out first on the same connection, so no worker ever meets a job without its record.
+        await Promise.all([messages.accept(batch, null), jobs.add(turns)]);
+        return accepted;
+      }
+      const taken = await messages.accept(batch, keyOf(sentBy, idempotencyKey, input));
+      if (taken.kind === 'replayed') await finish(taken.ids);
+      if (taken.kind !== 'accepted') return taken;
+      await jobs.add(turns);
+      return accepted;
+    },
+
+    async repeat({ input, sentBy, idempotencyKey }) {
+      if (idempotencyKey === null) return null;
+      const taken = await messages.taken(keyOf(sentBy, idempotencyKey, input));
+      if (taken?.kind !== 'replayed') return null;
+      await finish(taken.ids);
+      return taken;
+    },
+  };
+}
+
+// The same JSON with its keys in another order is the same mail.
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    part !== null && typeof part === 'object' && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
