@@ -1,0 +1,338 @@
+// /v1/emails: send, batch, list, show, reschedule, cancel, resend.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { statuses } from '../core/message.ts';
+import type { Accepted, Intake } from '../intake/accept.ts';
+import { parseMailbox } from '../intake/address.ts';
+import type { Changed, Changes } from '../intake/change.ts';
+import { type Draft, toDraft } from '../intake/draft.ts';
+import type { SendRules } from '../intake/rules.ts';
+import { sendSchema } from '../intake/send-schema.ts';
+import { senderAllowed } from '../intake/senders.ts';
+import type { Principal } from '../store/api-keys.ts';
+import type { Message, Messages } from '../store/messages.ts';
+import { callerOf } from './auth.ts';
+import { ApiError, type FaultView } from './errors.ts';
+import { documented, type Routes } from './routes.ts';
+import { acceptedView, messageView, viewMessage } from './views.ts';
+
+export interface EmailParts {
+  readonly intake: Intake;
+  readonly changes: Changes;
+  readonly messages: Messages;
+  readonly rules: () => SendRules;
+  readonly senders: readonly string[];
+  readonly batchLimit: number;
+  /** Why no mail can be taken in now; null when it can. */
+  readonly refusing: () => string | null;
+  readonly accepted: (stream: string, count: number) => void;
+}
+
+const idempotencyHeader = z.object({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .meta({ description: '1 to 256 visible characters; the same key and body give the same answer for 24 hours.' }),
+});
+const idParams = z.object({ id: z.string().meta({ description: 'em_…' }) });
+const instant = z.iso.datetime({ offset: true }).meta({ description: 'ISO 8601 with an offset.' });
+const address = z.string().refine((text) => parseMailbox(text).ok, 'is not one address');
+
+const listQuery = z.strictObject({
+  status: z.enum(statuses).optional(),
+  stream: z.string().optional(),
+  to: address.optional().meta({ description: 'Mail to this recipient, whether by To, Cc or Bcc.' }),
+  provider: z.string().optional().meta({ description: 'Mail that this provider took last.' }),
+  since: instant.optional(),
+  until: instant.optional().meta({ description: 'Excluded.' }),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z
+    .string()
+    .regex(/^em_[0-9A-HJKMNP-TV-Z]{26}$/, 'is not a cursor: pass next_cursor as it was given')
+    .optional(),
+});
+
+export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
+  const routes: Routes = documented(app);
+  const { intake, changes, messages } = parts;
+
+  async function take(request: FastifyRequest, inputs: readonly unknown[], pathOf: (index: number) => string) {
+    const caller = callerOf(request);
+    const asked = { input: request.body, sentBy: caller.id, idempotencyKey: readIdempotencyKey(request) };
+    let drafts: Draft[];
+    try {
+      drafts = readDrafts(inputs, parts.rules(), pathOf);
+      for (const [index, draft] of drafts.entries()) checkSender(draft, caller, parts.senders, pathOf(index));
+    } catch (fault) {
+      const repeated = await intake.repeat(asked);
+      if (!repeated) throw fault;
+      return answerOf(repeated);
+    }
+    const why = parts.refusing();
+    if (why)
+      throw new ApiError('store_unavailable', `${why} Nothing was accepted; try again.`, { retryAfterSeconds: 5 });
+    const accepted = await intake.accept({ drafts, ...asked });
+    if (accepted.kind === 'accepted') for (const { stream } of drafts) parts.accepted(stream, 1);
+    return answerOf(accepted);
+  }
+
+  function answerOf(accepted: Accepted) {
+    if (accepted.kind === 'conflict') {
+      throw new ApiError(
+        'invalid_idempotent_request',
+        'This Idempotency-Key was used for a request with another body; use a new key for a new mail.',
+      );
+    }
+    const data = accepted.ids.map((id, index) => ({ id, object: 'email' as const, status: accepted.statuses[index]! }));
+    return { data, replayed: accepted.kind === 'replayed' };
+  }
+
+  routes.route({
+    method: 'POST',
+    url: '/v1/emails',
+    scope: 'send',
+    summary: 'Send a mail',
+    description: 'Answers 202 once the mail is on disk; from then on it is not lost.',
+    headers: idempotencyHeader,
+    body: sendSchema,
+    answers: { 202: acceptedView },
+    errors: [
+      'malformed_json',
+      'sender_not_allowed',
+      'stream_not_allowed',
+      'invalid_idempotent_request',
+      'payload_too_large',
+      'validation_error',
+      'store_unavailable',
+    ],
+    async handler(request, reply) {
+      const { data, replayed } = await take(request, [request.body], () => '');
+      if (replayed) reply.header('Idempotent-Replayed', 'true');
+      return reply.code(202).send(data[0]);
+    },
+  });
+
+  routes.route({
+    method: 'POST',
+    url: '/v1/emails/batch',
+    scope: 'send',
+    summary: 'Send up to 100 mails',
+    description: 'All of them or none: one fault refuses the batch and names the item.',
+    headers: idempotencyHeader,
+    body: z.array(sendSchema),
+    answers: { 202: z.object({ data: z.array(acceptedView) }) },
+    errors: [
+      'malformed_json',
+      'sender_not_allowed',
+      'stream_not_allowed',
+      'invalid_idempotent_request',
+      'payload_too_large',
+      'validation_error',
+      'store_unavailable',
+    ],
+    async handler(request, reply) {
+      const inputs: unknown = request.body;
+      if (!Array.isArray(inputs) || inputs.length === 0 || inputs.length > parts.batchLimit) {
+        throw new ApiError('validation_error', `The body must be an array of 1 to ${parts.batchLimit} mails.`, {
+          faults: [{ path: '', message: `must be an array of 1 to ${parts.batchLimit} mails` }],
+        });
+      }
+      const { data, replayed } = await take(request, inputs, (index) => `[${index}]`);
+      if (replayed) reply.header('Idempotent-Replayed', 'true');
+      return reply.code(202).send({ data });
+    },
+  });
+
+  routes.route({
+    method: 'GET',
+    url: '/v1/emails',
+    scope: 'read',
+    summary: 'List mails, newest first',
+    description:
+      'All conditions hold together. A page may be short and still have a next_cursor; the list ends where that is null.',
+    query: listQuery,
+    answers: {
+      200: z.object({ object: z.literal('list'), data: z.array(messageView), next_cursor: z.string().nullable() }),
+    },
+    errors: ['validation_error'],
+    async handler(request, reply) {
+      const caller = callerOf(request);
+      const { since, until, to, ...rest } = request.query as z.output<typeof listQuery>;
+      const parsed = to === undefined ? null : parseMailbox(to);
+      const found = await messages.list({
+        ...definedOf(rest),
+        limit: rest.limit,
+        ...(parsed?.ok && { to: parsed.mailbox.address }),
+        ...(since !== undefined && { since: Date.parse(since) }),
+        ...(until !== undefined && { until: Date.parse(until) }),
+      });
+      const data = found.messages.filter((message) => mayRead(caller, message)).map(viewMessage);
+      return reply.send({ object: 'list', data, next_cursor: found.cursor });
+    },
+  });
+
+  routes.route({
+    method: 'GET',
+    url: '/v1/emails/:id',
+    scope: 'read',
+    summary: 'Show a mail',
+    params: idParams,
+    answers: { 200: messageView },
+    errors: ['not_found'],
+    async handler(request, reply) {
+      return reply.send(viewMessage(await find(request)));
+    },
+  });
+
+  routes.route({
+    method: 'PATCH',
+    url: '/v1/emails/:id',
+    scope: 'send',
+    summary: 'Send a scheduled mail at another time',
+    params: idParams,
+    body: z.strictObject({ scheduled_at: instant }),
+    answers: { 200: messageView },
+    errors: ['malformed_json', 'not_found', 'not_changeable', 'validation_error', 'store_unavailable'],
+    async handler(request, reply) {
+      const { id } = await find(request);
+      const { scheduled_at } = request.body as { scheduled_at: string };
+      const { now, limits } = parts.rules();
+      const at = Date.parse(scheduled_at);
+      if (at > now + limits.schedule_ahead) {
+        throw new ApiError('validation_error', 'The request has faults.', {
+          faults: [{ path: 'scheduled_at', message: `is more than ${limits.schedule_ahead / 86_400_000} days ahead` }],
+        });
+      }
+      return reply.send(viewMessage(changedOrThrow(await changes.reschedule(id, Math.max(at, now)))));
+    },
+  });
+
+  routes.route({
+    method: 'POST',
+    url: '/v1/emails/:id/cancel',
+    scope: 'send',
+    summary: 'Cancel a mail that has not left',
+    description: 'After a 200 no provider gets it.',
+    params: idParams,
+    answers: { 200: messageView },
+    errors: ['not_found', 'not_changeable', 'store_unavailable'],
+    async handler(request, reply) {
+      const { id } = await find(request);
+      return reply.send(viewMessage(changedOrThrow(await changes.cancel(id))));
+    },
+  });
+
+  routes.route({
+    method: 'POST',
+    url: '/v1/emails/:id/resend',
+    scope: 'operate',
+    summary: 'Send a held, failed or expired mail again',
+    params: idParams,
+    answers: { 202: acceptedView },
+    errors: ['not_found', 'not_changeable', 'store_unavailable'],
+    async handler(request, reply) {
+      const { id } = await find(request);
+      const message = changedOrThrow(await changes.resend(id));
+      return reply.code(202).send({ id, object: 'email', status: message.status });
+    },
+  });
+
+  async function find(request: FastifyRequest): Promise<Message> {
+    const { id } = request.params as { id: string };
+    const message = await messages.load(id);
+    // A key that is narrowed to some streams does not learn that there are others.
+    if (!message || !mayRead(callerOf(request), message))
+      throw new ApiError('not_found', 'There is no message with this id, or it is older than retention.messages.');
+    return message;
+  }
+}
+
+function mayRead({ streams }: Principal, message: Message): boolean {
+  return streams === null || streams.includes(message.stream);
+}
+
+function changedOrThrow(changed: Changed): Message {
+  switch (changed.kind) {
+    case 'changed':
+      return changed.message;
+    case 'refused':
+      throw new ApiError('not_changeable', `The message stays as it is: ${changed.why}.`);
+    case 'unknown':
+      throw new ApiError('not_found', 'There is no message with this id, or it is older than retention.messages.');
+    default:
+      return changed satisfies never;
+  }
+}
+
+function readDrafts(inputs: readonly unknown[], rules: SendRules, pathOf: (index: number) => string): Draft[] {
+  const faults: FaultView[] = [];
+  const drafts: Draft[] = [];
+  let bytes = 0;
+  for (const [index, input] of inputs.entries()) {
+    const result = toDraft(input, rules);
+    if (result.ok) {
+      drafts.push(result.draft);
+      bytes += result.draft.bytes;
+      continue;
+    }
+    const at = pathOf(index);
+    if (result.tooLarge)
+      throw new ApiError(
+        'payload_too_large',
+        `${at || 'The mail'} is larger than server.body_limit allows (${rules.maxBytes} bytes).`,
+      );
+    for (const { path, message } of result.faults)
+      faults.push({ path: at && path ? `${at}.${path}` : at || path, message });
+  }
+  if (bytes > rules.maxBytes)
+    throw new ApiError(
+      'payload_too_large',
+      `The mails together are larger than server.body_limit allows (${rules.maxBytes} bytes).`,
+    );
+  if (faults.length > 0) throw new ApiError('validation_error', summary(faults), { faults: faults.slice(0, 100) });
+  return drafts;
+}
+
+export function summary(faults: readonly FaultView[]): string {
+  const first = faults[0]!;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more, see errors)` : '';
+  return `${first.path || 'The body'} ${first.message}${more}`;
+}
+
+function checkSender(draft: Draft, caller: Principal, senders: readonly string[], at: string): void {
+  const { address: from } = draft.from;
+  const path = at ? `${at}.from` : 'from';
+  if (!senderAllowed(from, senders)) {
+    throw new ApiError(
+      'sender_not_allowed',
+      `${path}: this sender is not on the list of senders.allow; add it there, or use one that is.`,
+      { faults: [{ path, message: 'is not an allowed sender' }] },
+    );
+  }
+  if (caller.senders && !senderAllowed(from, caller.senders)) {
+    throw new ApiError('sender_not_allowed', `${path}: the key “${caller.name}” may not send from this address.`, {
+      faults: [{ path, message: 'is not allowed for this key' }],
+    });
+  }
+  if (caller.streams && !caller.streams.includes(draft.stream)) {
+    throw new ApiError('stream_not_allowed', `The key “${caller.name}” may send to ${caller.streams.join(', ')} only.`);
+  }
+}
+
+// Both the bare form that most services take and the quoted one of the IETF draft.
+function readIdempotencyKey(request: FastifyRequest): string | null {
+  const header = request.headers['idempotency-key'];
+  if (header === undefined) return null;
+  const text = String(header);
+  const key = /^"(.*)"$/.exec(text)?.[1] ?? text;
+  if (!/^[\x21-\x7e]{1,256}$/.test(key)) {
+    throw new ApiError('validation_error', 'Idempotency-Key must have 1 to 256 visible ASCII characters.', {
+      faults: [{ path: 'Idempotency-Key', message: 'must have 1 to 256 visible ASCII characters' }],
+    });
+  }
+  return key;
+}
+
+function definedOf<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
+}

@@ -1,0 +1,73 @@
+// How a route is declared: once, for the server, the validation and the OpenAPI together.
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import type { z } from 'zod';
+import type { Scope } from '../store/api-keys.ts';
+import { type ErrorName, errorTypes } from './errors.ts';
+import { problemView } from './views.ts';
+
+export interface Declaration {
+  readonly method: HTTPMethods;
+  readonly url: string;
+  /** Needed by the caller; null for everybody. */
+  readonly scope: Scope | null;
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly headers?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** Successful answers by status. */
+  readonly answers: Readonly<Record<number, z.ZodType>>;
+  /** What can go wrong, beside what every route with a scope can say. */
+  readonly errors: readonly ErrorName[];
+  handler(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
+}
+
+export interface Routes {
+  route(declaration: Declaration): void;
+}
+
+const withScope: readonly ErrorName[] = [
+  'missing_api_key',
+  'invalid_api_key',
+  'insufficient_scope',
+  'store_unavailable',
+];
+
+/** Declares routes on `app`: what they take is validated by the same schemas that describe them. */
+export function documented(app: FastifyInstance): Routes {
+  return {
+    route({ scope, summary, description, params, query, headers, body, answers, errors, ...rest }) {
+      const names = [...new Set([...errors, ...(scope ? withScope : [])])];
+      const byStatus = new Map<number, ErrorName[]>();
+      for (const name of names)
+        byStatus.set(errorTypes[name].status, [...(byStatus.get(errorTypes[name].status) ?? []), name]);
+      const problems = Object.fromEntries(
+        [...byStatus].map(([status, of]) => [
+          status,
+          { description: of.join(', '), content: { 'application/problem+json': { schema: problemView } } },
+        ]),
+      );
+      const good = Object.fromEntries(
+        Object.entries(answers).map(([status, schema]) => [
+          status,
+          { description: 'Done.', content: { 'application/json': { schema } } },
+        ]),
+      );
+      app.route({
+        ...rest,
+        schema: {
+          summary,
+          ...(description !== undefined && { description }),
+          ...(scope && { security: [{ apiKey: [] }] }),
+          ...(params && { params }),
+          ...(query && { querystring: query }),
+          ...(headers && { headers }),
+          ...(body && { body }),
+          response: { ...good, ...problems },
+        },
+        config: scope ? { scope } : {},
+      });
+    },
+  };
+}

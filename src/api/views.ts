@@ -1,0 +1,178 @@
+// What the API shows of messages and providers: schemas for the documents, and functions that make the JSON.
+import { z } from 'zod';
+import type { Evidence, Health } from '../core/health.ts';
+import { statuses } from '../core/message.ts';
+import { formatMailbox } from '../intake/address.ts';
+import type { Message } from '../store/messages.ts';
+import { addressesOf } from '../store/messages.ts';
+
+const time = z.string().meta({ format: 'date-time', description: 'ISO 8601, UTC, with milliseconds.' });
+
+export const acceptedView = z
+  .object({ id: z.string(), object: z.literal('email'), status: z.enum(statuses) })
+  .meta({ id: 'Accepted', description: 'A message that is stored durably and will be sent, or end with a reason.' });
+
+export const messageView = z
+  .object({
+    object: z.literal('email'),
+    id: z.string(),
+    status: z.enum(statuses),
+    provider: z.string().nullable().meta({ description: 'The provider that took it, or null.' }),
+    stream: z.string(),
+    from: z.string(),
+    to: z.array(z.string()),
+    cc: z.array(z.string()),
+    bcc: z.array(z.string()),
+    reply_to: z.array(z.string()),
+    subject: z.string(),
+    headers: z.record(z.string(), z.string()),
+    tags: z.array(z.object({ name: z.string(), value: z.string() })),
+    metadata: z.record(z.string(), z.string()),
+    on_unknown: z.enum(['resend', 'hold']),
+    created_at: time,
+    scheduled_at: time.nullable(),
+    expires_at: time,
+    possible_duplicate: z.boolean().meta({ description: 'True once a copy may have gone out beside another one.' }),
+    reason: z.string().nullable().meta({ description: 'Why it ended without a delivery.' }),
+    recipients: z.array(z.object({ address: z.string(), status: z.string() })),
+    attempts: z.array(
+      z.object({
+        number: z.number(),
+        provider: z.string(),
+        started_at: time,
+        ended_at: time.nullable(),
+        outcome: z
+          .enum(['accepted', 'parked', 'rejected', 'refused', 'failed', 'unknown'])
+          .nullable()
+          .meta({ description: 'Null while it is on the wire.' }),
+        reason: z.string().nullable(),
+        detail: z.string(),
+        provider_message_id: z.string().nullable(),
+      }),
+    ),
+    events: z.array(
+      z.object({
+        type: z.string(),
+        at: time,
+        provider: z.string(),
+        recipient: z.string().nullable(),
+        detail: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'Email', description: 'A message: what was asked, where it stands, and everything that was tried.' });
+
+/** A message as the API shows it: never its texts or attachments. */
+export function viewMessage(message: Message): z.output<typeof messageView> {
+  const { envelope, flow } = message;
+  const addresses = addressesOf(envelope);
+  return {
+    object: 'email',
+    id: message.id,
+    status: message.status,
+    provider: flow.provider,
+    stream: message.stream,
+    from: formatMailbox(envelope.from),
+    to: envelope.to.map(formatMailbox),
+    cc: envelope.cc.map(formatMailbox),
+    bcc: envelope.bcc.map(formatMailbox),
+    reply_to: envelope.replyTo.map(formatMailbox),
+    subject: envelope.subject,
+    headers: { ...envelope.headers },
+    tags: envelope.tags.map((tag) => ({ ...tag })),
+    metadata: { ...envelope.metadata },
+    on_unknown: message.onUnknown,
+    created_at: iso(message.createdAt),
+    scheduled_at: message.scheduledAt === null ? null : iso(message.scheduledAt),
+    expires_at: iso(message.expiresAt),
+    possible_duplicate: flow.possibleDuplicate,
+    reason: flow.end?.reason ?? null,
+    recipients: addresses.map((address, index) => ({ address, status: flow.recipients[index] ?? 'pending' })),
+    attempts: flow.attempts.map((attempt) => ({
+      number: attempt.number,
+      provider: attempt.provider,
+      started_at: iso(attempt.startedAt),
+      ended_at: attempt.endedAt === null ? null : iso(attempt.endedAt),
+      outcome: attempt.outcome,
+      reason: attempt.reason,
+      detail: attempt.detail,
+      provider_message_id: attempt.providerMessageId,
+    })),
+    events: flow.events.map((event) => ({
+      type: event.type,
+      at: iso(event.at),
+      provider: event.provider,
+      recipient: addresses[event.recipient] ?? null,
+      detail: event.detail,
+    })),
+  };
+}
+
+export const providerView = z
+  .object({
+    object: z.literal('provider'),
+    name: z.string(),
+    type: z.string(),
+    state: z.enum(['up', 'suspect', 'down', 'suspended', 'probing', 'ramping', 'quarantined']),
+    since: time,
+    until: time.nullable().meta({ description: 'When its rest ends and probes begin; null while it does not rest.' }),
+    reason: z.string(),
+    streams: z.array(z.string()).meta({ description: 'The streams that use it.' }),
+    window: z
+      .object({
+        seconds: z.number(),
+        accepted: z.number(),
+        parked: z.number(),
+        rejected: z.number(),
+        refused: z.number(),
+        failed: z.number(),
+        unknown: z.number(),
+      })
+      .meta({ description: 'Closed attempts by outcome within the last window.' }),
+    confirmation: z.null().meta({ description: 'Judged by errors alone for now: silence is not measured.' }),
+    account: z.null().meta({ description: 'Not asked for now.' }),
+  })
+  .meta({ id: 'Provider', description: 'A provider, its state, and the evidence for it.' });
+
+/** A provider as the API shows it. `windowMs` is the width of the window that `evidence` was read for. */
+export function viewProvider(
+  name: string,
+  type: string,
+  health: Health,
+  evidence: readonly Evidence[],
+  windowMs: number,
+  streams: readonly string[],
+): z.output<typeof providerView> {
+  const window = { seconds: windowMs / 1_000, accepted: 0, parked: 0, rejected: 0, refused: 0, failed: 0, unknown: 0 };
+  for (const { outcome, count } of evidence) window[outcome] += count;
+  return {
+    object: 'provider',
+    name,
+    type,
+    state: health.state,
+    since: iso(health.since),
+    until: health.until === null ? null : iso(health.until),
+    reason: health.reason,
+    streams: [...streams],
+    window,
+    confirmation: null,
+    account: null,
+  };
+}
+
+export const problemView = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number(),
+    detail: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    statusCode: z.number(),
+    name: z.string(),
+    message: z.string(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details, with statusCode, name and message beside them.' });
+
+function iso(at: number): string {
+  return new Date(at).toISOString();
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+// The command `mailover`: serve, check-config.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { describeConfig } from '../../config/describe.ts';
+import { ConfigFault } from '../../config/faults.ts';
+import { loadConfig } from '../../config/load.ts';
+import { roles } from '../app.ts';
+import { serve } from '../main.ts';
+
+const badConfig = 78; // EX_CONFIG of sysexits.h
+
+const { version } = JSON.parse(readFileSync(new URL(import.meta.resolve('#package')), 'utf8')) as { version: string };
+const program = new Command('mailover')
+  .description('Transactional mail through several providers; moves over when one stops delivering.')
+  .version(version)
+  .exitOverride();
+
+program
+  .command('serve')
+  .description('run the service; without a settings file, the demo with two sandbox providers')
+  .option('--config <file>', 'settings file')
+  .option('--roles <list>', 'what this process does, comma-separated', roles.join(','))
+  .addHelpText('after', '\nExamples:\n  mailover serve\n  mailover serve --config /etc/mailover.yaml --roles api')
+  .action(async ({ config, roles: list }: { config?: string; roles: string }) => {
+    process.exitCode = await serve({ file: config, roles: list, version });
+  });
+
+program
+  .command('check-config')
+  .description('read a settings file, name every fault in it, or print the settings in effect')
+  .argument('[file]', 'settings file')
+  .addHelpText('after', '\nExample:\n  mailover check-config /etc/mailover.yaml')
+  .action(async (file?: string) => {
+    try {
+      const { config, source, warnings } = await loadConfig({ file, env: process.env, cwd: process.cwd() });
+      process.stdout.write(
+        `# ${source}: no faults\n${warnings.map((warning) => `# ${warning}\n`).join('')}${describeConfig(config)}`,
+      );
+    } catch (error) {
+      if (!(error instanceof ConfigFault)) throw error;
+      process.stderr.write(`${error.message}\n`);
+      process.exitCode = badConfig;
+    }
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has said what is wrong; --help and --version are no faults.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}

@@ -1,0 +1,135 @@
+// The service's metrics, in one registry per app: their names are part of the contract.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { lanes, statuses } from './core/message.ts';
+import { blame } from './core/outcome.ts';
+import type { Observer } from './delivery/observer.ts';
+import type { Jobs } from './store/queue.ts';
+import type { World } from './store/world.ts';
+
+export interface Metrics {
+  readonly registry: Registry;
+  readonly observer: Pick<Observer, 'moved' | 'attempted' | 'failedOver'>;
+  accepted(stream: string, count: number): void;
+  delivered(provider: string, tookMs: number): void;
+  request(route: string, status: number, tookMs: number): void;
+}
+
+const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
+
+/** @param world and jobs are read when somebody asks for the metrics, not before. */
+export function createMetrics(providers: readonly string[], world: () => World, jobs: Jobs): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const emails = new Counter({
+    name: 'mailover_emails_total',
+    help: 'Messages that reached a status, counted by the process that moved them.',
+    labelNames: ['stream', 'status'],
+    registers,
+  });
+  const attempts = new Counter({
+    name: 'mailover_attempts_total',
+    help: 'Hand-overs to a provider by what they came to.',
+    labelNames: ['provider', 'outcome'],
+    registers,
+  });
+  const unmapped = new Counter({
+    name: 'mailover_unmapped_answers_total',
+    help: 'Answers that no table of the adapter knows; each one is logged.',
+    labelNames: ['provider'],
+    registers,
+  });
+  const failovers = new Counter({
+    name: 'mailover_failovers_total',
+    help: 'Messages that went out through another provider than the first of their stream.',
+    labelNames: ['from', 'to', 'cause'],
+    registers,
+  });
+  // Rescue is not part of the service yet; the name is, so that dashboards find it.
+  new Counter({
+    name: 'mailover_rescued_total',
+    help: 'Messages taken back from a provider that had swallowed them.',
+    labelNames: ['provider'],
+    registers,
+  });
+  const handoff = new Histogram({
+    name: 'mailover_handoff_seconds',
+    help: 'From the time a message was accepted, or was due, to a provider taking it.',
+    buckets: seconds,
+    registers,
+  });
+  const delivery = new Histogram({
+    name: 'mailover_delivery_seconds',
+    help: 'From a provider taking a message to its word that it was delivered.',
+    labelNames: ['provider'],
+    buckets: seconds,
+    registers,
+  });
+  const requests = new Histogram({
+    name: 'mailover_http_request_seconds',
+    help: 'HTTP requests by route and status.',
+    labelNames: ['route', 'status'],
+    buckets: seconds,
+    registers,
+  });
+  new Gauge({
+    name: 'mailover_provider_up',
+    help: '1 while the provider is up, 0 in every other state.',
+    labelNames: ['provider'],
+    registers,
+    collect() {
+      for (const name of providers) this.set({ provider: name }, world().health.get(name)?.state === 'up' ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'mailover_queue_depth',
+    help: 'Jobs in the queue by state, all lanes together.',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const depth = await jobs.depth();
+      for (const state of ['waiting', 'active', 'delayed', 'failed'] as const) {
+        this.set(
+          { state },
+          lanes.reduce((sum, lane) => sum + depth[lane][state], 0),
+        );
+      }
+    },
+  });
+  for (const provider of providers) attempts.inc({ provider, outcome: 'accepted' }, 0);
+  for (const status of statuses) emails.inc({ stream: 'default', status }, 0);
+
+  return {
+    registry,
+    observer: {
+      moved(message, to) {
+        if (message.status !== to) emails.inc({ stream: message.stream, status: to });
+      },
+      attempted(message, attempt, result) {
+        attempts.inc({ provider: attempt.provider, outcome: result.outcome });
+        if (result.reason === 'unmapped') unmapped.inc({ provider: attempt.provider });
+        if (result.outcome === 'accepted' && attempt.round === 1) {
+          handoff.observe(Math.max(0, attempt.startedAt - (message.scheduledAt ?? message.createdAt)) / 1_000);
+        }
+      },
+      failedOver(message, options, took) {
+        const first = options[0];
+        if (!first || first.name === took) return;
+        const own = message.flow.attempts.find(({ provider }) => provider === first.name);
+        const cause =
+          own?.leftReason ??
+          own?.reason ??
+          (first.state === 'up' ? (first.unsupported ? 'unsupported' : 'busy') : first.state);
+        failovers.inc({ from: first.name, to: took, cause });
+      },
+    },
+    accepted: (stream, count) => emails.inc({ stream, status: 'queued' }, count),
+    delivered: (provider, tookMs) => delivery.observe({ provider }, tookMs / 1_000),
+    request: (route, status, tookMs) => requests.observe({ route, status: String(status) }, tookMs / 1_000),
+  };
+}
+
+/** Is this result worth a loud line, whatever becomes of the message? */
+export function isLoud(outcome: Parameters<typeof blame>[0], reason: Parameters<typeof blame>[1]): boolean {
+  return blame(outcome, reason) === 'account' || reason === 'unmapped';
+}

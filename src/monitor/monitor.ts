@@ -1,0 +1,162 @@
+// The monitor: one leading process judges the providers and looks after mail that nobody is working on.
+//
+//   every second, and at once when a worker nudges:   evidence ─► judge() ─► world, if it changed
+//   when a provider comes back:                       wake the mail that waits
+//   every few seconds:                                give a job to mail that has lost its own
+//
+// With no monitor alive mail still flows, on the last health and each message's own attempts.
+import type { Redis } from 'ioredis';
+import { type Health, type HealthSettings, judge } from '../core/health.ts';
+import type { EvidenceStore } from '../store/evidence.ts';
+import { nudgeChannel } from '../store/keys.ts';
+import type { Leadership } from '../store/leader.ts';
+import type { World, WorldStore, WorldView } from '../store/world.ts';
+
+export interface MonitorLog {
+  info(fields: Record<string, unknown>, text: string): void;
+  warn(fields: Record<string, unknown>, text: string): void;
+  error(fields: Record<string, unknown>, text: string): void;
+}
+
+/** Work that only the leader does, again and again: `everyMs` after it was last done. */
+export interface Chore {
+  readonly name: string;
+  readonly everyMs: number;
+  run(): Promise<void>;
+}
+
+export interface MonitorParts {
+  readonly leadership: Leadership;
+  readonly evidence: EvidenceStore;
+  readonly world: WorldView;
+  readonly store: WorldStore;
+  readonly subscriber: Redis;
+  readonly providers: readonly string[];
+  readonly settings: HealthSettings;
+  readonly chores: readonly Chore[];
+  readonly clock: () => number;
+  readonly log: MonitorLog;
+  /** Told of every change of state that this process has written. */
+  readonly changed: (provider: string, from: Health, to: Health) => void;
+}
+
+export interface Monitor {
+  readonly leads: () => boolean;
+  /** Stops and lets another process lead at once. */
+  close(): Promise<void>;
+}
+
+const tickMs = 1_000;
+// A burst of failures is one look, not a hundred.
+const nudgeMs = 10;
+
+export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
+  const { leadership, evidence, world, store, subscriber, clock, log } = parts;
+  let leads = false;
+  let closed = false;
+  let judging: Promise<void> = Promise.resolve();
+  const lastRun = new Map<string, number>();
+  const running = new Set<Promise<void>>();
+
+  async function judgeAll(names: readonly string[]): Promise<void> {
+    let reading: World = world.current();
+    for (const name of names) {
+      const now = clock();
+      const counts = await evidence.read(name, now);
+      let health = reading.health.get(name);
+      // At most a few steps at a time: a rest that is over becomes a probing, which may have its first evidence already.
+      for (let step = 0; health && step < 3; step++) {
+        const next = judge(health, counts, parts.settings, now);
+        if (next === health) break;
+        if (!(await store.setHealth(name, health, next))) {
+          reading = await world.refresh();
+          break;
+        }
+        parts.changed(name, health, next);
+        const level = next.state === 'up' || next.state === 'probing' ? 'info' : 'warn';
+        log[level](
+          { provider: name, from: health.state, to: next.state, reason: next.reason, until: next.until },
+          `${name} is ${next.state}: ${next.reason}`,
+        );
+        health = next;
+      }
+    }
+  }
+
+  const judgeSoon = (names: readonly string[]) => {
+    judging = judging
+      .then(async () => {
+        if (!leads || closed) return;
+        await judgeAll(names);
+      })
+      .catch((error: unknown) => {
+        log.warn({ error: words(error) }, 'the monitor could not judge; it tries again within a second');
+      });
+    return judging;
+  };
+
+  const nudged = new Set<string>();
+  const onNudge = (channel: string, provider: string) => {
+    if (channel !== nudgeChannel || !leads || !parts.providers.includes(provider)) return;
+    if (nudged.size === 0) {
+      setTimeout(() => {
+        const names = [...nudged];
+        nudged.clear();
+        void judgeSoon(names);
+      }, nudgeMs);
+    }
+    nudged.add(provider);
+  };
+
+  async function tick(): Promise<void> {
+    try {
+      const led = leads;
+      leads = await leadership.lead();
+      if (leads && !led) log.info({}, 'this process leads the monitors');
+      if (!leads) return;
+    } catch (error) {
+      leads = false;
+      log.warn({ error: words(error) }, 'the monitor cannot reach the store; it tries again within a second');
+      return;
+    }
+    await judgeSoon(parts.providers);
+    for (const chore of parts.chores) {
+      if (closed || clock() - (lastRun.get(chore.name) ?? 0) < chore.everyMs) continue;
+      lastRun.set(chore.name, Number.POSITIVE_INFINITY);
+      const run = chore
+        .run()
+        .catch((error: unknown) =>
+          log.warn({ chore: chore.name, error: words(error) }, 'a chore of the monitor failed; it is done again'),
+        )
+        .finally(() => {
+          lastRun.set(chore.name, clock());
+          running.delete(run);
+        });
+      running.add(run);
+    }
+  }
+
+  subscriber.on('message', onNudge);
+  await subscriber.subscribe(nudgeChannel);
+  let ticking: Promise<void> = tick();
+  const timer = setInterval(() => {
+    ticking = ticking.then(() => (closed ? undefined : tick()));
+  }, tickMs);
+
+  return {
+    leads: () => leads,
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      subscriber.off('message', onNudge);
+      await ticking;
+      await Promise.all([judging, ...running]);
+      if (leads) await leadership.resign().catch(() => {});
+      leads = false;
+    },
+  };
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,62 @@
+// The sweeper: every message that has something to be done has a job that will do it. Records without one get one.
+import type { Redis } from 'ioredis';
+import { isPending } from '../core/message.ts';
+import { keys } from '../store/keys.ts';
+import type { Messages } from '../store/messages.ts';
+import type { Jobs } from '../store/queue.ts';
+import type { Chore, MonitorLog } from './monitor.ts';
+
+// A message is overdue when nothing has happened to it for this long after it should have.
+const overdueMs = 30_000;
+// A long queue is no fault: what has a job is looked at again after this.
+const againMs = 120_000;
+const batch = 200;
+const budgetMs = 1_000;
+
+/** Finds overdue messages in the order of their time, never by a scan, and bounded in time for each run. */
+export function sweepChore(redis: Redis, messages: Messages, jobs: Jobs, clock: () => number, log: MonitorLog): Chore {
+  async function look(id: string): Promise<void> {
+    const message = await messages.load(id);
+    if (!message || !isPending(message.status)) {
+      await redis.zrem(keys.due, id);
+      await redis.zrem(keys.waiting, id);
+      return;
+    }
+    const turn = { id, round: message.flow.round, lane: message.lane, at: message.scheduledAt ?? 0 };
+    if (!(await jobs.alive(turn))) {
+      await jobs.add([turn]);
+      log.warn({ message: id, status: message.status }, 'a message had no job any more; it has a new one');
+    }
+    await redis.zadd(keys.due, 'XX', clock() + againMs, id);
+  }
+
+  return {
+    name: 'sweep',
+    everyMs: 5_000,
+    async run() {
+      const stopAt = clock() + budgetMs;
+      while (clock() < stopAt) {
+        const ids = await redis.zrange(keys.due, '-inf', String(clock() - overdueMs), 'BYSCORE', 'LIMIT', 0, batch);
+        if (ids.length === 0) return;
+        await Promise.all(ids.map(look));
+      }
+    },
+  };
+}
+
+/** Deletes index entries of messages whose records have expired. */
+export function trimChore(
+  messages: Messages,
+  retentionMs: number,
+  streams: readonly string[],
+  providers: readonly string[],
+  clock: () => number,
+): Chore {
+  return {
+    name: 'trim',
+    everyMs: 600_000,
+    async run() {
+      await messages.trim(clock() - retentionMs, streams, providers);
+    },
+  };
+}

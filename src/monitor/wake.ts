@@ -1,0 +1,82 @@
+// Waking mail that waits for a provider: all of it when one comes back, one at a time as probes while none is well.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import type { Health } from '../core/health.ts';
+import { keys } from '../store/keys.ts';
+import type { Messages } from '../store/messages.ts';
+import type { Jobs } from '../store/queue.ts';
+import type { World } from '../store/world.ts';
+import type { Chore } from './monitor.ts';
+
+const batch = 100;
+const calls = 3;
+const betweenCallsMs = 100;
+
+export interface Waker {
+  /** Wakes everything that waits now. Resolves when all of it has been woken. */
+  wakeAll(): Promise<void>;
+  /** While some stream has no healthy provider, wakes one message every `everyMs`, to be the probe. */
+  readonly probeChore: Chore;
+}
+
+/** @param streams which providers carry which stream. @param everyMs the time between two probes. */
+export function createWaker(
+  redis: Redis,
+  messages: Messages,
+  jobs: Jobs,
+  world: () => World,
+  streams: Readonly<Record<string, { readonly providers: readonly string[] }>>,
+  everyMs: number,
+): Waker {
+  /** False when its job was not waiting just now: under way, or about to wait. */
+  async function wake(id: string): Promise<boolean> {
+    const message = await messages.load(id);
+    return !message || jobs.wake({ id, round: message.flow.round, lane: message.lane });
+  }
+
+  // A turn writes down that its message waits a moment before its job does: who was met in that moment is called once more.
+  async function wakeThese(ids: readonly string[]): Promise<void> {
+    let missed = [...ids];
+    for (let call = 0; call < calls && missed.length > 0; call++) {
+      if (call > 0) await pause(betweenCallsMs);
+      const woken = await Promise.all(
+        missed.map(async (id) => (await wake(id)) || (await redis.zscore(keys.waiting, id)) === null),
+      );
+      missed = missed.filter((_, index) => !woken[index]);
+    }
+  }
+
+  return {
+    async wakeAll() {
+      // What is woken leaves the set when its turn begins, or stands in it again with a later time: one pass by time sees
+      // everything that waits now, once.
+      let from = '-inf';
+      for (;;) {
+        const page = await redis.zrange(keys.waiting, from, '+inf', 'BYSCORE', 'LIMIT', 0, batch, 'WITHSCORES');
+        // Pairs under RESP3, one flat list under RESP2.
+        const flat = page.flat().map(String);
+        const ids = flat.filter((_, index) => index % 2 === 0);
+        await wakeThese(ids);
+        const last = flat.at(-1);
+        if (ids.length < batch || last === undefined) return;
+        // The same instant may fill a whole page: step past it, and leave those few to their own time.
+        from = last === from ? `(${last}` : last;
+      }
+    },
+    probeChore: {
+      name: 'probe',
+      everyMs,
+      async run() {
+        const { health } = world();
+        const carries = (one: Health | undefined) =>
+          one?.state === 'up' || one?.state === 'ramping' || one?.state === 'suspect';
+        const stranded = Object.values(streams).some(
+          ({ providers }) => !providers.some((name) => carries(health.get(name))),
+        );
+        if (!stranded) return;
+        const ids = await redis.zrange(keys.waiting, 0, '0');
+        await Promise.all(ids.map(wake));
+      },
+    },
+  };
+}

@@ -1,0 +1,155 @@
+// The whole service inside the test's process: real Redis, real HTTP, real workers; settings as a file would give them.
+import { pino } from 'pino';
+import { configSchema } from '../../config/schema.ts';
+import { type AppRole, type Running, start } from '../../src/app.ts';
+import { startRedis, type TestRedis } from './redis.ts';
+import type { SmtpServer } from './smtp-server.ts';
+import { until } from './until.ts';
+
+export const adminKey = 'made-up-admin-key-for-tests';
+
+/** An answer of the API. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
+  readonly body: any;
+}
+
+export interface Service {
+  readonly url: string;
+  readonly redis: TestRedis;
+  readonly running: Running;
+  /** Log lines so far, parsed. */
+  readonly log: readonly Record<string, unknown>[];
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Posts one mail, and gives its id. @throws when it was not accepted. */
+  send(mail?: Record<string, unknown>, headers?: Record<string, string>): Promise<string>;
+  /** The message once it has one of these statuses. */
+  settled(id: string, statuses?: readonly string[], within?: number): Promise<Answer['body']>;
+  /** The same for many, without drowning the service in questions. */
+  allSettled(ids: readonly string[], statuses?: readonly string[], within?: number): Promise<Answer['body'][]>;
+  close(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  /** As in the settings file; `redis` is filled in. */
+  readonly settings?: Record<string, unknown>;
+  /** Shares another service's Redis, which this one then leaves running. */
+  readonly redis?: TestRedis;
+  readonly roles?: readonly AppRole[];
+  /** The key for the second and third service on one Redis. */
+  readonly encryptionKey?: string;
+  readonly clock?: () => number;
+}
+
+export const testKey = Buffer.from('a made-up 32 byte key for tests!').toString('base64');
+
+/** Two sandbox providers and one stream. */
+export const sandboxes = {
+  providers: { primary: { type: 'sandbox', latency: '50ms' }, standby: { type: 'sandbox', latency: '50ms' } },
+  streams: { default: { providers: ['primary', 'standby'] } },
+};
+
+/** Settings of an SMTP provider for a test server. */
+export function relay(server: SmtpServer, more: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    type: 'smtp',
+    host: server.host,
+    port: server.port,
+    tls: 'none',
+    timeout: '1s',
+    connect_timeout: '500ms',
+    ...more,
+  };
+}
+
+const ends = ['sent', 'delivered', 'bounced', 'complained', 'failed', 'expired', 'cancelled', 'suppressed', 'held'];
+
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const redis = options.redis ?? (await startRedis());
+  const log: Record<string, unknown>[] = [];
+  const config = configSchema.parse({
+    ...sandboxes,
+    ...options.settings,
+    server: { port: 0, ...(options.settings?.server as object) },
+    redis: { url: redis.url },
+    encryption: { keys: [options.encryptionKey ?? testKey] },
+  });
+  const running = await start(config, {
+    log: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line) as Record<string, unknown>) }),
+    version: '0.0.0-test',
+    adminKey,
+    ...(options.roles && { roles: options.roles }),
+    ...(options.clock && { clock: options.clock }),
+  });
+  const url = running.url ?? '';
+
+  const service: Service = {
+    url,
+    redis,
+    running,
+    log,
+    async call(method, path, body, headers = {}) {
+      const answer = await fetch(url + path, {
+        method,
+        headers: {
+          authorization: `Bearer ${adminKey}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await answer.text();
+      const json = answer.headers.get('content-type')?.includes('json');
+      return { status: answer.status, headers: answer.headers, body: json ? JSON.parse(text) : text };
+    },
+    async send(mail = {}, headers = {}) {
+      const answer = await service.call('POST', '/v1/emails', { ...hello, ...mail }, headers);
+      if (answer.status !== 202) throw new Error(`not accepted: ${answer.status} ${JSON.stringify(answer.body)}`);
+      return answer.body.id as string;
+    },
+    async settled(id, statuses = ends, within = 20_000) {
+      return until(
+        async () => {
+          const { body } = await service.call('GET', `/v1/emails/${id}`);
+          return statuses.includes(body.status) && body;
+        },
+        { within, what: `${id} to be ${statuses.join(' or ')}` },
+      );
+    },
+    async allSettled(ids, statuses = ends, within = 60_000) {
+      const messages = new Map<string, Answer['body']>();
+      await until(
+        async () => {
+          const open = ids.filter((id) => !messages.has(id)).slice(0, 50);
+          const found = await Promise.all(open.map((id) => service.call('GET', `/v1/emails/${id}`)));
+          for (const { body } of found) if (statuses.includes(body.status)) messages.set(body.id, body);
+          return messages.size === ids.length;
+        },
+        { within, what: `${ids.length} messages to be ${statuses.join(' or ')}`, every: 100 },
+      );
+      return ids.map((id) => messages.get(id));
+    },
+    async close() {
+      await running.close();
+      if (!options.redis) await redis.stop();
+    },
+  };
+  return service;
+}
+
+/** A mail that is fine. */
+export const hello = { from: 'Acme <hello@acme.example>', to: 'ada@example.com', subject: 'Hello', text: 'It works.' };
+
+/** Posts `count` mails, some at a time, each to a recipient of its own. Gives their ids. */
+export async function sendMany(service: Service, count: number, mail: Record<string, unknown> = {}): Promise<string[]> {
+  const ids: string[] = [];
+  const numbers = Array.from({ length: count }, (_, index) => index).values();
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (const number of numbers) ids.push(await service.send({ to: `person${number}@example.com`, ...mail }));
+    }),
+  );
+  return ids;
+}
