@@ -1,5 +1,6 @@
 // Every setting, once: its type, its default, its meaning, whether it is secret. All else (faults, docs, types) is derived.
 import { z } from 'zod';
+import { moduleSettings } from '../providers/module/settings.ts';
 import { sandboxSettings } from '../providers/sandbox/settings.ts';
 import { smtpSettings } from '../providers/smtp/settings.ts';
 import { crossCheck } from './cross.ts';
@@ -12,6 +13,7 @@ import { delivery, health, limits, retention } from './tuning.ts';
 export const providerSettings = z.discriminatedUnion('type', [
   smtpSettings, //
   sandboxSettings,
+  moduleSettings,
 ]);
 
 /** The whole file. Takes plain data as YAML gives it, after substitution. */

@@ -13,7 +13,7 @@ export const server = z.strictObject({
     .meta({ description: 'The port to listen on; 0 picks a free one. `PORT` in the environment wins.' }),
   body_limit: size()
     .prefault('10MB')
-    .meta({ description: 'The largest request body, attachments in base64 included.' }),
+    .meta({ description: 'The largest mail, or batch of mails: texts, and attachments as they decode.' }),
   request_timeout: duration().prefault('30s').meta({ description: 'How long a client may take to send its request.' }),
   shutdown_timeout: duration()
     .prefault('25s')
@@ -91,7 +91,8 @@ export const senders = z.strictObject({
     )
     .prefault([])
     .meta({
-      description: 'The From addresses that are accepted: `*@acme.example`, `billing@acme.example` or `*`. Empty: all.',
+      description:
+        'The From addresses that are accepted: `*@acme.example`, `*@*.acme.example` (its subdomains), `billing@acme.example` or `*`. Empty: all.',
     }),
 });
 
@@ -104,14 +105,15 @@ function keyFault(key: string): string | null {
   return bytes.every((byte) => byte === 0) ? `is all zeros, which anybody can guess: ${mend}` : null;
 }
 
-// The domain is compared without regard to case and script; the local part as it is written.
+// Compared without regard to case: `senderAllowed` in the intake does that, and knows the same forms.
 function toSenderPattern(written: string): string | null {
   if (written === '*') return written;
   const at = written.lastIndexOf('@');
   const local = written.slice(0, Math.max(at, 0));
-  const domain = toDomain(written.slice(at + 1));
+  const below = local === '*' && written.startsWith('*@*.') ? '*.' : '';
+  const domain = toDomain(written.slice(at + 1 + below.length));
   if (domain === null || !(local === '*' || /^[^\s@*<>,;"\\]{1,64}$/.test(local))) return null;
-  return `${local}@${domain}`;
+  return `${local}@${below}${domain}`;
 }
 
 function toPublicUrl(written: string): string | null {

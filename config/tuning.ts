@@ -1,6 +1,6 @@
 // The numbers behind the behaviour: workers, verdicts on providers, limits of a message, how long things are kept.
 import { z } from 'zod';
-import { duration, integer, share } from './fields.ts';
+import { duration, integer, rate, share } from './fields.ts';
 
 const workers = (count: number, lane: string) =>
   integer(1, 10_000)
@@ -22,6 +22,10 @@ export const delivery = z.strictObject({
   scout_wait: duration()
     .prefault('1s')
     .meta({ description: 'How long a message waits for the scouts of its provider before it looks again.' }),
+  poll_after: duration({ longest: '1d' }).prefault('5m').meta({
+    description: 'How long after it was accepted a provider is asked about a message of which no event has come.',
+  }),
+  polls: rate().prefault('10/m').meta({ description: 'The most such questions to one provider.' }),
   proven_for: duration()
     .prefault('60s')
     .meta({ description: 'How long an accepted mail counts as a sign that its provider takes mail.' }),
@@ -36,7 +40,7 @@ export const health = z.strictObject({
     .meta({ description: 'The share of attempts in the window, failed through the provider, that takes it down.' }),
   account_refusals: integer(1)
     .prefault(1)
-    .meta({ description: 'Refusals of our account in a row (key, suspension) that suspend a provider.' }),
+    .meta({ description: 'Refusals of our account (key, suspension) within the window that suspend a provider.' }),
   rest: duration({ longest: '1d' })
     .prefault('30s')
     .meta({ description: 'How long a provider rests when it goes down; doubles each time.' }),
@@ -45,6 +49,9 @@ export const health = z.strictObject({
     .prefault('2s')
     .meta({ description: 'The time between two probes of a provider that has rested.' }),
   probes: integer(1).prefault(3).meta({ description: 'Accepted probes until a provider is up again.' }),
+  account_check: duration({ shortest: '1s', longest: '1d' }).prefault('60s').meta({
+    description: 'The time between two questions to a provider about our account there, give or take a fifth.',
+  }),
   settled_after: duration({ longest: '1d' })
     .prefault('10m')
     .meta({ description: 'How long a provider must stay up until its next rest is a short one again.' }),

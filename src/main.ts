@@ -1,9 +1,12 @@
 // The process: signals, environment, terminal. The only file, with the command line, that reads process.*
+
+import type { Logger } from 'pino';
 import { ConfigFault } from '../config/faults.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
-import { type AppRole, type Running, roles, StartFault, start } from './app.ts';
-import { firstScreen } from './cli/first-screen.ts';
+import { type AppRole, type Running, roles, start } from './app.ts';
+import { firstScreen } from './first-screen.ts';
 import { createLog } from './log.ts';
+import { StartFault } from './roles/start-fault.ts';
 import { requireRedis, thisMachine } from './store/redis-binary.ts';
 
 /** What `mailover serve` was told. */
@@ -46,7 +49,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     loaded = await loadConfig({ file: options.file, env, cwd: process.cwd() });
     // The demo is for people: its screen must not scroll away under log lines.
     const demo = loaded.source === 'demo';
-    const log = createLog(env.LOG_LEVEL || (demo && stdout.isTTY ? 'warn' : 'info'));
+    const log = openLog(env.LOG_LEVEL || (demo && stdout.isTTY ? 'warn' : 'info'));
     for (const warning of loaded.warnings) log.warn({}, warning);
     log.info({ version: options.version, settings: loaded.source, roles: wanted }, 'starting');
     // A mail sender that has lost its head must not go on: the leases and the queue pick up what it leaves.
@@ -72,4 +75,12 @@ export async function serve(options: ServeOptions): Promise<number> {
   const status = await stopped;
   await running.close();
   return status;
+}
+
+function openLog(level: string): Logger {
+  try {
+    return createLog(level);
+  } catch (error) {
+    throw new StartFault(error instanceof Error ? error.message : String(error));
+  }
 }

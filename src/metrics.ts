@@ -11,6 +11,7 @@ export interface Metrics {
   readonly observer: Pick<Observer, 'moved' | 'attempted' | 'failedOver'>;
   accepted(stream: string, count: number): void;
   delivered(provider: string, tookMs: number): void;
+  webhook(provider: string, what: string, by: number): void;
   request(route: string, status: number, tookMs: number): void;
 }
 
@@ -63,6 +64,12 @@ export function createMetrics(providers: readonly string[], world: () => World, 
     help: 'From a provider taking a message to its word that it was delivered.',
     labelNames: ['provider'],
     buckets: seconds,
+    registers,
+  });
+  const webhooks = new Counter({
+    name: 'mailover_webhooks_total',
+    help: 'Webhook requests by result (events, forged, unreadable, answered), and the events in them by type, foreign ones among them.',
+    labelNames: ['provider', 'what'],
     registers,
   });
   const requests = new Histogram({
@@ -125,6 +132,7 @@ export function createMetrics(providers: readonly string[], world: () => World, 
     },
     accepted: (stream, count) => emails.inc({ stream, status: 'queued' }, count),
     delivered: (provider, tookMs) => delivery.observe({ provider }, tookMs / 1_000),
+    webhook: (provider, what, by) => webhooks.inc({ provider, what }, by),
     request: (route, status, tookMs) => requests.observe({ route, status: String(status) }, tookMs / 1_000),
   };
 }

@@ -6,7 +6,7 @@ import { isLoud, type Metrics } from './metrics.ts';
 
 const awayEveryMs = 5_000;
 
-export function observe(log: Logger, metrics: Metrics): Observer {
+export function observe(log: Logger, metrics: Metrics, clock: () => number): Observer {
   let awaySaidAt = Number.NEGATIVE_INFINITY;
   return {
     moved: metrics.observer.moved,
@@ -32,8 +32,8 @@ export function observe(log: Logger, metrics: Metrics): Observer {
       else log.info(line, 'attempt');
     },
     storeAway(error) {
-      if (Date.now() - awaySaidAt < awayEveryMs) return;
-      awaySaidAt = Date.now();
+      if (clock() - awaySaidAt < awayEveryMs) return;
+      awaySaidAt = clock();
       log.warn(
         { error: error instanceof Error ? error.message : String(error) },
         'the store is away; what is to be recorded is kept and tried again',

@@ -19,6 +19,7 @@ export function callerOf(request: FastifyRequest): Principal {
   return principal;
 }
 
+/** Checks the key and scope of every request to a route that declares a scope, before its body is read. */
 export function addAuth(app: FastifyInstance, apiKeys: ApiKeys): void {
   app.addHook('onRequest', async (request) => {
     const { scope } = request.routeOptions.config;

@@ -16,6 +16,7 @@ import { ApiError, type FaultView } from './errors.ts';
 import { documented, type Routes } from './routes.ts';
 import { acceptedView, messageView, viewMessage } from './views.ts';
 
+/** What the routes of mail are made of. */
 export interface EmailParts {
   readonly intake: Intake;
   readonly changes: Changes;
@@ -23,6 +24,7 @@ export interface EmailParts {
   readonly rules: () => SendRules;
   readonly senders: readonly string[];
   readonly batchLimit: number;
+  readonly closing: () => boolean;
   /** Why no mail can be taken in now; null when it can. */
   readonly refusing: () => string | null;
   readonly accepted: (stream: string, count: number) => void;
@@ -52,6 +54,7 @@ const listQuery = z.strictObject({
     .optional(),
 });
 
+/** Adds the routes below `/v1/emails` to `app`. */
 export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
   const routes: Routes = documented(app);
   const { intake, changes, messages } = parts;
@@ -67,6 +70,11 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
       const repeated = await intake.repeat(asked);
       if (!repeated) throw fault;
       return answerOf(repeated);
+    }
+    if (parts.closing()) {
+      throw new ApiError('shutting_down', 'The service is shutting down. Nothing was accepted; try again.', {
+        retryAfterSeconds: 5,
+      });
     }
     const why = parts.refusing();
     if (why)
@@ -97,11 +105,9 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
     body: sendSchema,
     answers: { 202: acceptedView },
     errors: [
-      'malformed_json',
       'sender_not_allowed',
       'stream_not_allowed',
       'invalid_idempotent_request',
-      'payload_too_large',
       'validation_error',
       'store_unavailable',
     ],
@@ -122,11 +128,9 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
     body: z.array(sendSchema),
     answers: { 202: z.object({ data: z.array(acceptedView) }) },
     errors: [
-      'malformed_json',
       'sender_not_allowed',
       'stream_not_allowed',
       'invalid_idempotent_request',
-      'payload_too_large',
       'validation_error',
       'store_unavailable',
     ],
@@ -192,7 +196,7 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
     params: idParams,
     body: z.strictObject({ scheduled_at: instant }),
     answers: { 200: messageView },
-    errors: ['malformed_json', 'not_found', 'not_changeable', 'validation_error', 'store_unavailable'],
+    errors: ['not_found', 'not_changeable', 'validation_error', 'store_unavailable'],
     async handler(request, reply) {
       const { id } = await find(request);
       const { scheduled_at } = request.body as { scheduled_at: string };
@@ -293,6 +297,7 @@ function readDrafts(inputs: readonly unknown[], rules: SendRules, pathOf: (index
   return drafts;
 }
 
+/** One sentence for `detail`: the first fault, and how many more there are. `faults` is not empty. */
 export function summary(faults: readonly FaultView[]): string {
   const first = faults[0]!;
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more, see errors)` : '';
@@ -309,7 +314,8 @@ function checkSender(draft: Draft, caller: Principal, senders: readonly string[]
       { faults: [{ path, message: 'is not an allowed sender' }] },
     );
   }
-  if (caller.senders && !senderAllowed(from, caller.senders)) {
+  // For `senderAllowed` an empty list is no list; a key that is narrowed to nobody sends as nobody.
+  if (caller.senders && (caller.senders.length === 0 || !senderAllowed(from, caller.senders))) {
     throw new ApiError('sender_not_allowed', `${path}: the key “${caller.name}” may not send from this address.`, {
       faults: [{ path, message: 'is not allowed for this key' }],
     });

@@ -16,16 +16,19 @@ export const errorTypes = {
   sender_not_allowed: { status: 403, title: 'Mail may not be sent from this address' },
   stream_not_allowed: { status: 403, title: 'The API key may not send to this stream' },
   not_found: { status: 404, title: 'There is no such thing' },
+  request_timeout: { status: 408, title: 'The request took too long' },
   invalid_idempotent_request: { status: 409, title: 'The idempotency key was used for another request' },
   not_changeable: { status: 409, title: 'The message can no longer be changed like this' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
   validation_error: { status: 422, title: 'The request has faults' },
+  headers_too_large: { status: 431, title: 'The header fields are too large' },
   internal_error: { status: 500, title: 'The service has failed' },
   store_unavailable: { status: 503, title: 'Mail cannot be stored now' },
   shutting_down: { status: 503, title: 'The service is shutting down' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
+/** The name of an error, as callers see it. */
 export type ErrorName = keyof typeof errorTypes;
 
 /** An error for the caller. Thrown by routes; the server turns it into problem+json. */

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
 
+/** What the routes for machines that watch are made of. */
 export interface OpsParts {
   /** Why this process is not ready; empty when it is. `notes` are worth knowing and no obstacle. */
   readonly readiness: () => { readonly faults: readonly string[]; readonly notes: readonly string[] };
@@ -22,6 +23,7 @@ const statusView = z.object({
   notes: z.array(z.string()),
 });
 
+/** Adds `/health/live`, `/health/ready` and `/metrics` to `app`. */
 export function opsRoutes(app: FastifyInstance, parts: OpsParts): void {
   const routes = documented(app);
   routes.route({

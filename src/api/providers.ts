@@ -3,18 +3,23 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { SandboxBehaviour } from '../../providers/provider.ts';
 import { parseDuration } from '../core/units.ts';
+import type { AccountStore } from '../store/accounts.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
+import type { Messages } from '../store/messages.ts';
+import type { Oddities } from '../store/oddities.ts';
 import type { SandboxStore } from '../store/sandbox.ts';
 import type { World } from '../store/world.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
 import { providerView, viewProvider } from './views.ts';
 
+/** What the routes of providers are made of. */
 export interface ProviderRouteParts {
   /** Name and type of every configured provider, and for a sandbox how it behaves by its settings. */
   readonly providers: readonly {
     readonly name: string;
     readonly type: string;
+    readonly confirms: boolean;
     readonly sandbox: SandboxBehaviour | null;
   }[];
   readonly streams: Readonly<Record<string, { readonly providers: readonly string[] }>>;
@@ -22,6 +27,9 @@ export interface ProviderRouteParts {
   readonly evidence: EvidenceStore;
   readonly windowMs: number;
   readonly sandbox: SandboxStore;
+  readonly accounts: AccountStore;
+  readonly oddities: Oddities;
+  readonly unconfirmed: Messages['unconfirmed'];
   readonly clock: () => number;
 }
 
@@ -56,6 +64,7 @@ const sandboxMail = z.object({
   subject: z.string(),
 });
 
+/** Adds `/v1/providers` and `/v1/sandbox` to `app`. */
 export function providerRoutes(app: FastifyInstance, parts: ProviderRouteParts): void {
   const routes = documented(app);
   const { providers, streams, clock } = parts;
@@ -68,12 +77,21 @@ export function providerRoutes(app: FastifyInstance, parts: ProviderRouteParts):
       );
     return provider;
   };
-  async function view({ name, type }: { name: string; type: string }) {
-    const evidence = await parts.evidence.read(name, clock());
+  async function view({ name, type, confirms }: { name: string; type: string; confirms: boolean }) {
+    const [evidence, account, foreign, unconfirmed] = await Promise.all([
+      parts.evidence.read(name, clock()),
+      parts.accounts.read(name),
+      parts.oddities.foreign(name),
+      confirms ? parts.unconfirmed(name) : null,
+    ]);
     const uses = Object.entries(streams).flatMap(([stream, { providers: names }]) =>
       names.includes(name) ? [stream] : [],
     );
-    return viewProvider(name, type, parts.world().health.get(name)!, evidence, parts.windowMs, uses);
+    return viewProvider(name, type, parts.world().health.get(name)!, evidence, parts.windowMs, uses, {
+      account,
+      foreign,
+      unconfirmed,
+    });
   }
 
   routes.route({
@@ -106,7 +124,7 @@ export function providerRoutes(app: FastifyInstance, parts: ProviderRouteParts):
     params: nameParams,
     body: behaviourBody,
     answers: { 200: behaviourView },
-    errors: ['malformed_json', 'not_found', 'validation_error'],
+    errors: ['not_found', 'validation_error'],
     async handler(request, reply) {
       const { name, sandbox } = find((request.params as { name: string }).name);
       if (!sandbox)

@@ -5,6 +5,7 @@ import type { Scope } from '../store/api-keys.ts';
 import { type ErrorName, errorTypes } from './errors.ts';
 import { problemView } from './views.ts';
 
+/** One route: what it takes, what it answers, who may call it. */
 export interface Declaration {
   readonly method: HTTPMethods;
   readonly url: string;
@@ -18,27 +19,33 @@ export interface Declaration {
   readonly body?: z.ZodType;
   /** Successful answers by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
-  /** What can go wrong, beside what every route with a scope can say. */
+  /** What can go wrong, beside what every route with a scope, or with a body, can say. */
   readonly errors: readonly ErrorName[];
   handler(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
 }
 
+/** Where routes are declared. */
 export interface Routes {
   route(declaration: Declaration): void;
 }
 
+const everywhere: readonly ErrorName[] = ['bad_request', 'request_timeout', 'headers_too_large', 'internal_error'];
 const withScope: readonly ErrorName[] = [
   'missing_api_key',
   'invalid_api_key',
   'insufficient_scope',
   'store_unavailable',
+  'shutting_down',
 ];
+const withBody: readonly ErrorName[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
 
 /** Declares routes on `app`: what they take is validated by the same schemas that describe them. */
 export function documented(app: FastifyInstance): Routes {
   return {
     route({ scope, summary, description, params, query, headers, body, answers, errors, ...rest }) {
-      const names = [...new Set([...errors, ...(scope ? withScope : [])])];
+      const names = [
+        ...new Set([...everywhere, ...errors, ...(scope ? withScope : []), ...(rest.method === 'GET' ? [] : withBody)]),
+      ];
       const byStatus = new Map<number, ErrorName[]>();
       for (const name of names)
         byStatus.set(errorTypes[name].status, [...(byStatus.get(errorTypes[name].status) ?? []), name]);

@@ -1,7 +1,7 @@
 // The HTTP server as a value: routes, validation, errors, documents. It listens only when told to.
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   jsonSchemaTransform,
@@ -9,13 +9,26 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import { isAway } from '../delivery/patience.ts';
 import type { ApiKeys } from '../store/api-keys.ts';
+import { isAway } from '../store/away.ts';
 import { addAuth } from './auth.ts';
+import { answerClientError } from './client-errors.ts';
 import { type EmailParts, emailRoutes, summary } from './emails.ts';
 import { ApiError, problem } from './errors.ts';
 import { type OpsParts, opsRoutes } from './ops.ts';
 import { type ProviderRouteParts, providerRoutes } from './providers.ts';
+import { type SuppressionRouteParts, suppressionRoutes } from './suppressions.ts';
+import { type WebhookRouteParts, webhookRoutes } from './webhooks.ts';
+
+/** What the server is made of. Durations in ms, sizes in bytes. */
+/** What the API is made of. */
+export interface ApiParts {
+  readonly apiKeys: ApiKeys;
+  readonly emails: EmailParts;
+  readonly providers: ProviderRouteParts;
+  readonly suppressions: SuppressionRouteParts;
+  readonly webhooks: WebhookRouteParts;
+}
 
 export interface ServerParts {
   readonly settings: {
@@ -23,9 +36,8 @@ export interface ServerParts {
     readonly request_timeout: number;
     readonly trust_proxy: readonly string[];
   };
-  readonly apiKeys: ApiKeys;
-  readonly emails: EmailParts;
-  readonly providers: ProviderRouteParts;
+  /** Null in a process without the role `api`: it serves `ops` alone. */
+  readonly api: ApiParts | null;
   readonly ops: OpsParts;
   readonly version: string;
   readonly log: Logger;
@@ -38,11 +50,14 @@ export function wireLimit(limit: number): number {
   return Math.ceil((limit * 4) / 3) + 65_536;
 }
 
+/** Builds the server, ready to listen or to be injected into. */
 export async function buildServer(parts: ServerParts): Promise<FastifyInstance> {
   const { settings, log } = parts;
   const app = fastify({
     bodyLimit: wireLimit(settings.body_limit),
     requestTimeout: settings.request_timeout,
+    // Node looks for slow requests this often; its own 30 s would let them take that much longer.
+    http: { connectionsCheckingInterval: Math.min(Math.ceil(settings.request_timeout / 4), 30_000) },
     connectionTimeout: settings.request_timeout * 2,
     keepAliveTimeout: 72_000,
     trustProxy: settings.trust_proxy.length > 0 ? [...settings.trust_proxy] : false,
@@ -51,6 +66,20 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     genReqId: parts.newId,
     logger: false,
     forceCloseConnections: 'idle',
+    // Ours says it in the shape of all errors, and when to come back.
+    return503OnClosing: false,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, parts.newId()),
+    // A path that cannot be decoded, or an id longer than any of ours: no route, and so no hook, has seen it.
+    frameworkErrors(error, request, reply) {
+      reply.header('X-Request-Id', request.id);
+      const unreadable = error.code === 'FST_ERR_BAD_URL';
+      refuse(
+        reply,
+        unreadable
+          ? new ApiError('bad_request', 'The path has a % that begins no UTF-8 character: write a bare % as %25.')
+          : new ApiError('not_found', 'There is no such route; see /docs.'),
+      );
+    },
     routerOptions: { maxParamLength: 200 },
   });
   app.setValidatorCompiler((route) => {
@@ -61,6 +90,18 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   });
   // An answer is sent as it is: a slip in a response schema must not turn a durable acceptance into an error.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onRequest', async (request) => {
+    if (closing && !request.url.startsWith('/health/')) {
+      throw new ApiError('shutting_down', 'The service is shutting down. Nothing was accepted; try again.', {
+        retryAfterSeconds: 2,
+      });
+    }
+  });
 
   const parse = app.getDefaultJsonParser('error', 'error');
   const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -73,14 +114,13 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
       done(new ApiError('malformed_json', 'The body is not UTF-8.'));
       return;
     }
+    // Many clients name a type even where there is nothing to send.
+    if (text === '' && request.routeOptions.schema?.body === undefined) {
+      done(null, undefined);
+      return;
+    }
     parse(request, text, (error, value) => {
-      if (error)
-        done(
-          new ApiError(
-            'malformed_json',
-            text === '' ? 'The body is empty.' : `The body is not JSON that can be taken: ${error.message}.`,
-          ),
-        );
+      if (error) done(new ApiError('malformed_json', jsonFault(text, error)));
       else done(null, value);
     });
   });
@@ -94,9 +134,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
       );
     if (known.type === 'missing_api_key' || known.type === 'invalid_api_key')
       reply.header('WWW-Authenticate', 'Bearer');
-    if (known.retryAfterSeconds !== null) reply.header('Retry-After', String(known.retryAfterSeconds));
-    const view = problem(known);
-    return reply.code(view.status).type('application/problem+json').serializer(JSON.stringify).send(view);
+    return refuse(reply, known);
   });
   app.setNotFoundHandler(() => {
     throw new ApiError('not_found', 'There is no such route; see /docs.');
@@ -137,15 +175,35 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     transformObject: jsonSchemaTransformObject,
   });
   await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list' } });
-  addAuth(app, parts.apiKeys);
+  const { api } = parts;
+  if (api) addAuth(app, api.apiKeys);
   await app.register(async (scope) => {
-    emailRoutes(scope, parts.emails);
-    providerRoutes(scope, parts.providers);
     opsRoutes(scope, parts.ops);
+    if (!api) return;
+    emailRoutes(scope, api.emails);
+    providerRoutes(scope, api.providers);
+    suppressionRoutes(scope, api.suppressions);
+    await webhookRoutes(scope, api.webhooks);
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
+}
+
+function refuse(reply: FastifyReply, error: ApiError) {
+  if (error.retryAfterSeconds !== null) reply.header('Retry-After', String(error.retryAfterSeconds));
+  const view = problem(error);
+  return reply.code(view.status).type('application/problem+json').serializer(JSON.stringify).send(view);
+}
+
+// The parser's own words quote the body: only the place is taken from them.
+function jsonFault(text: string, { message }: Error): string {
+  if (text.trim() === '') return 'The body is empty.';
+  if (/prototype/i.test(message)) return 'The body has a key that no field has and none may have, such as __proto__.';
+  const at = /at position (\d+)/.exec(message)?.[1];
+  return at === undefined
+    ? 'The body is not JSON.'
+    : `The body is not JSON: it breaks off or goes wrong at character ${Number(at) + 1}.`;
 }
 
 function translate(error: FastifyError): ApiError {

@@ -1,17 +1,19 @@
 // What the API shows of messages and providers: schemas for the documents, and functions that make the JSON.
 import { z } from 'zod';
 import type { Evidence, Health } from '../core/health.ts';
-import { statuses } from '../core/message.ts';
+import { addressesOf, statuses } from '../core/message.ts';
 import { formatMailbox } from '../intake/address.ts';
+import type { AccountRecord } from '../store/accounts.ts';
 import type { Message } from '../store/messages.ts';
-import { addressesOf } from '../store/messages.ts';
 
 const time = z.string().meta({ format: 'date-time', description: 'ISO 8601, UTC, with milliseconds.' });
 
+/** Schema of the answer to a send. */
 export const acceptedView = z
   .object({ id: z.string(), object: z.literal('email'), status: z.enum(statuses) })
   .meta({ id: 'Accepted', description: 'A message that is stored durably and will be sent, or end with a reason.' });
 
+/** Schema of a message as the API shows it. */
 export const messageView = z
   .object({
     object: z.literal('email'),
@@ -108,6 +110,7 @@ export function viewMessage(message: Message): z.output<typeof messageView> {
   };
 }
 
+/** Schema of a provider as the API shows it. */
 export const providerView = z
   .object({
     object: z.literal('provider'),
@@ -129,10 +132,30 @@ export const providerView = z
         unknown: z.number(),
       })
       .meta({ description: 'Closed attempts by outcome within the last window.' }),
-    confirmation: z.null().meta({ description: 'Judged by errors alone for now: silence is not measured.' }),
-    account: z.null().meta({ description: 'Not asked for now.' }),
+    confirmation: z.object({ unconfirmed: z.number(), oldest_unconfirmed_at: time.nullable() }).nullable().meta({
+      description: 'Mail it has taken and not been heard of since; null where a provider never confirms deliveries.',
+    }),
+    account: z
+      .object({
+        status: z.enum(['active', 'limited', 'suspended', 'unknown']),
+        checked_at: time,
+        quota_remaining: z.number().nullable(),
+        detail: z.string(),
+      })
+      .nullable()
+      .meta({ description: 'What it last said of our account; null where it has not been asked, or cannot be.' }),
+    foreign_events: z.object({ count: z.number(), last_at: time.nullable() }).meta({
+      description: 'Events about mail this service never sent: somebody else may be sending with the account.',
+    }),
   })
   .meta({ id: 'Provider', description: 'A provider, its state, and the evidence for it.' });
+
+/** What a provider has told us of itself and of its mail. */
+export interface ProviderSaid {
+  readonly unconfirmed: { readonly count: number; readonly oldestAt: number | null } | null;
+  readonly account: AccountRecord | null;
+  readonly foreign: { readonly count: number; readonly lastAt: number | null };
+}
 
 /** A provider as the API shows it. `windowMs` is the width of the window that `evidence` was read for. */
 export function viewProvider(
@@ -142,6 +165,7 @@ export function viewProvider(
   evidence: readonly Evidence[],
   windowMs: number,
   streams: readonly string[],
+  said: ProviderSaid,
 ): z.output<typeof providerView> {
   const window = { seconds: windowMs / 1_000, accepted: 0, parked: 0, rejected: 0, refused: 0, failed: 0, unknown: 0 };
   for (const { outcome, count } of evidence) window[outcome] += count;
@@ -155,11 +179,21 @@ export function viewProvider(
     reason: health.reason,
     streams: [...streams],
     window,
-    confirmation: null,
-    account: null,
+    confirmation: said.unconfirmed && {
+      unconfirmed: said.unconfirmed.count,
+      oldest_unconfirmed_at: isoOrNull(said.unconfirmed.oldestAt),
+    },
+    account: said.account && {
+      status: said.account.status,
+      checked_at: iso(said.account.at),
+      quota_remaining: said.account.quotaRemaining,
+      detail: said.account.detail,
+    },
+    foreign_events: { count: said.foreign.count, last_at: isoOrNull(said.foreign.lastAt) },
   };
 }
 
+/** Schema of every error. */
 export const problemView = z
   .object({
     type: z.string(),
@@ -172,6 +206,10 @@ export const problemView = z
     message: z.string(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details, with statusCode, name and message beside them.' });
+
+function isoOrNull(at: number | null): string | null {
+  return at === null ? null : iso(at);
+}
 
 function iso(at: number): string {
   return new Date(at).toISOString();

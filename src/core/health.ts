@@ -33,6 +33,13 @@ export interface Evidence {
   readonly count: number;
 }
 
+/** What the provider last said of our account there, and when. Not being allowed to look is `unknown`, and no evidence. */
+export interface AccountReading {
+  readonly status: 'active' | 'limited' | 'suspended' | 'unknown';
+  readonly at: number;
+  readonly detail: string;
+}
+
 /** The thresholds; see the `health` settings for their meaning and defaults. Durations in ms. */
 export interface HealthSettings {
   readonly window: number;
@@ -78,10 +85,18 @@ function tally(evidence: readonly Evidence[]): Tally {
  * Only evidence that began under the present epoch and lies within the window counts: a hand-over that times out after the
  * provider has come back says nothing about it now. While it rests or is being probed, the window starts at `since`.
  */
-export function judge(health: Health, evidence: readonly Evidence[], settings: HealthSettings, now: number): Health {
+export function judge(
+  health: Health,
+  evidence: readonly Evidence[],
+  settings: HealthSettings,
+  now: number,
+  account: AccountReading | null = null,
+): Health {
   if (health.state === 'quarantined') return health;
   const current = evidence.filter(({ epoch, at }) => epoch === health.epoch && at <= now && at > now - settings.window);
-  const { accepted, blamed, account, worst } = tally(current);
+  const { accepted, blamed, account: refusals, worst } = tally(current);
+  // What it said before it came into this state has had its effect already.
+  const said = account !== null && account.at > health.since ? account.status : 'unknown';
 
   const fall = (state: 'down' | 'suspended', reason: string): Health => {
     const settled = health.state === 'up' && now - health.since >= settings.settled_after;
@@ -102,7 +117,8 @@ export function judge(health: Health, evidence: readonly Evidence[], settings: H
     case 'up':
     case 'suspect':
     case 'ramping':
-      if (account >= settings.account_refusals) return fall('suspended', `the account is refused: ${worst}`);
+      if (said === 'suspended') return fall('suspended', `its account check says: ${account?.detail}`);
+      if (refusals >= settings.account_refusals) return fall('suspended', `the account is refused: ${worst}`);
       if (blamed >= settings.min_volume && blamed >= settings.failure_share * (blamed + accepted)) {
         const share = Math.round((100 * blamed) / (blamed + accepted));
         return fall(
@@ -113,13 +129,18 @@ export function judge(health: Health, evidence: readonly Evidence[], settings: H
       return health;
     case 'down':
     case 'suspended':
+      // Its own word ends a suspension, or keeps it up: asking costs no mail, as a probe might.
+      if (health.state === 'suspended' && said === 'active')
+        return become('probing', `its account check says it is active: ${account?.detail}`);
+      if (health.state === 'suspended' && said === 'suspended') return health;
       // Where every provider rests, mail is tried on the best of them all the same; what gets through ends the rest early.
       if (accepted > 0) return become('probing', 'it took a mail while it rested');
       if (health.until !== null && now >= health.until)
         return become('probing', `rested since it was ${health.state}: ${health.reason}`);
       return health;
     case 'probing':
-      if (account > 0) return fall('suspended', `a probe was refused: ${worst}`);
+      if (refusals > 0) return fall('suspended', `a probe was refused: ${worst}`);
+      if (said === 'suspended') return fall('suspended', `its account check says: ${account?.detail}`);
       if (blamed > 0) return fall('down', `a probe failed: ${worst}`);
       if (accepted >= settings.probes) return become('up', `${accepted} probes were accepted`);
       // With little traffic the full number may never fall into one window; a quiet window with some good news is enough.

@@ -79,6 +79,18 @@ export interface Flow {
   readonly possibleDuplicate: boolean;
 }
 
+/** Who is to be reached, in three lists. */
+export interface Addressed {
+  readonly to: readonly { readonly address: string }[];
+  readonly cc: readonly { readonly address: string }[];
+  readonly bcc: readonly { readonly address: string }[];
+}
+
+/** The addresses of a message in the order in which its flow counts them: to, cc, bcc. */
+export function addressesOf({ to, cc, bcc }: Addressed): string[] {
+  return [...to, ...cc, ...bcc].map(({ address }) => address);
+}
+
 /** A message before its first attempt. */
 export function newFlow(recipients: number): Flow {
   return {
@@ -134,7 +146,7 @@ export function beginAttempt(
 /**
  * Closes attempt `number` with what its hand-over came to. `addresses` are the message's recipients in order; `tried` are the
  * addresses this attempt had to reach. A late close of an attempt that a later worker has already written off as `unknown`
- * replaces that: the truth came after all.
+ * replaces that: the truth came after all. The other way round it does not.
  */
 export function closeAttempt(
   flow: Flow,
@@ -144,9 +156,11 @@ export function closeAttempt(
   tried: readonly string[],
   endedAt: number,
 ): Flow {
+  const attempt = flow.attempts.find((one) => one.number === number);
+  // Its own worker was faster than the one that gave it up for dead.
+  if (attempt?.outcome && result.reason === 'worker_crashed') return flow;
   const left: { outcome: Outcome; reason: Reason | null }[] = [];
   const triedNow = new Set(tried);
-  const someTaken = tried.some((address) => outcomeFor(result, address).outcome === 'accepted');
   const recipients = flow.recipients.map((status, index): RecipientStatus => {
     const address = addresses[index];
     if (status !== 'pending' || address === undefined || !triedNow.has(address)) return status;
@@ -155,8 +169,7 @@ export function closeAttempt(
       case 'accepted':
         return 'sent';
       case 'rejected':
-        // Refused while others were taken is a bounce that came early; refused by itself is the message's failure.
-        return someTaken ? 'bounced' : own.reason === 'recipient_suppressed' ? 'suppressed' : 'rejected';
+        return own.reason === 'recipient_suppressed' ? 'suppressed' : 'rejected';
       case 'parked':
       case 'refused':
       case 'failed':
@@ -168,16 +181,17 @@ export function closeAttempt(
     }
   });
   const worst = gravest(left);
-  const taken = result.outcome === 'accepted' || someTaken;
+  const taken =
+    result.outcome === 'accepted' || tried.some((address) => outcomeFor(result, address).outcome === 'accepted');
   return {
     ...flow,
     recipients,
-    provider: taken ? (flow.attempts.find((attempt) => attempt.number === number)?.provider ?? null) : flow.provider,
-    attempts: flow.attempts.map((attempt) =>
-      attempt.number !== number
-        ? attempt
+    provider: taken ? (attempt?.provider ?? null) : flow.provider,
+    attempts: flow.attempts.map((one) =>
+      one.number !== number
+        ? one
         : {
-            ...attempt,
+            ...one,
             endedAt,
             outcome: result.outcome,
             reason: result.reason,
@@ -189,6 +203,14 @@ export function closeAttempt(
           },
     ),
   };
+}
+
+/** Takes recipients out who are on the suppression list: nobody is asked to reach them. */
+export function suppressRecipients(flow: Flow, isSuppressed: (index: number) => boolean): Flow {
+  const recipients = flow.recipients.map((status, index) =>
+    status === 'pending' && isSuppressed(index) ? 'suppressed' : status,
+  );
+  return { ...flow, recipients };
 }
 
 /** Ends the message for the recipients still pending; without any, nothing changes. */
@@ -240,9 +262,31 @@ export function addEvent(flow: Flow, event: MessageEvent): Flow {
   const recipients = flow.recipients.map((status, index) =>
     reached && event.recipient === index && rank[reached] > rank[status] ? reached : status,
   );
-  // By time, then by id: the list reads the same whatever order the events came in.
-  const events = [...flow.events, event].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+  // By time, then by what tells them apart: the list reads the same whatever order the events came in.
+  const key = ({ id, provider }: MessageEvent) => `${id} ${provider}`;
+  const events = [...flow.events, event].sort((a, b) => a.at - b.at || (key(a) < key(b) ? -1 : 1));
   return { ...flow, recipients, events: events.slice(-eventsKept) };
+}
+
+// `sent` says no more than the acceptance did; `other` may be about anything.
+const signsOfLife: ReadonlySet<EventType> = new Set([
+  'delivered',
+  'deferred',
+  'bounced',
+  'complained',
+  'rejected',
+  'opened',
+  'clicked',
+]);
+
+/** Does this kind of event show that the provider is working on what it took? */
+export function isSignOfLife(type: EventType): boolean {
+  return signsOfLife.has(type);
+}
+
+/** Has the provider shown any sign of working on this message? */
+export function hasSignOfLife(flow: Flow, provider: string): boolean {
+  return flow.events.some((event) => event.provider === provider && isSignOfLife(event.type));
 }
 
 /** The message's status: a fold over its recipients, the worst news first, so that a reader never overlooks a lost one. */
@@ -254,7 +298,9 @@ export function statusOf(flow: Flow, scheduledAt: number | null, now: number): S
     return scheduledAt !== null && scheduledAt > now && flow.attempts.length === 0 ? 'scheduled' : 'queued';
   }
   if (has('complained')) return 'complained';
-  if (has('bounced')) return 'bounced';
+  // Refused while others got it is a bounce that came early; refused for all is the message's failure.
+  const refused = has('rejected') || has('suppressed');
+  if (has('bounced') || (refused && (has('sent') || has('delivered')))) return 'bounced';
   if (has('sent')) return 'sent';
   if (has('delivered')) return 'delivered';
   return has('suppressed') && !has('rejected') ? 'suppressed' : 'failed';

@@ -98,7 +98,8 @@ function optionOf(candidate: Candidate, attempts: readonly Attempt[], now: numbe
   }
   if (own.some(({ left }) => left === 'parked')) return null;
   if (own.some(({ left, leftReason }) => left === 'refused' && blame('refused', leftReason) !== 'account')) return null;
-  const asksAgain = candidate.idempotent && last.left === 'unknown' && own.length <= sameKeyAsks;
+  const unknown = own.filter(({ left }) => left === 'unknown').length;
+  const asksAgain = candidate.idempotent && last.left === 'unknown' && unknown <= sameKeyAsks;
   const readyAt = Math.max(candidate.busyUntil, asksAgain ? 0 : pauseAfter(own, last, candidate, tier));
   return { candidate, tier, readyAt, tried: true, asksAgain };
 }
@@ -114,20 +115,20 @@ export function route(input: RouteInput): Route {
     return { do: 'end', status: 'expired', reason: lastReason(attempts) ?? 'it expired before any provider took it' };
   if (now < input.notBefore) return wait(input, input.notBefore, 'it is scheduled for later');
 
-  const options = input.candidates
+  const everyone = input.candidates
     .map((candidate) => optionOf(candidate, attempts, now))
     .filter((option) => option !== null);
   const uncertain = attempts.filter(({ left }) => left === 'unknown').length;
-  const settleFirst = options.find(({ asksAgain }) => asksAgain);
-  if (!settleFirst) {
-    const doubt = attempts.find(({ left }) => left === 'unknown' || left === 'parked');
-    if (doubt && input.onUnknown === 'hold') {
-      return {
-        do: 'end',
-        status: 'held',
-        reason: `${doubt.provider} may have sent it (${doubt.left}: ${doubt.leftReason}), and on_unknown is hold`,
-      };
-    }
+  const doubt = attempts.find(({ left }) => left === 'unknown' || left === 'parked');
+  const hold = doubt !== undefined && input.onUnknown === 'hold';
+  // Asking the same one again with the same key can make no second copy; on a stream that holds nothing else is left to do.
+  const options = hold ? everyone.filter(({ asksAgain }) => asksAgain) : everyone;
+  if (hold && options.length === 0) {
+    return {
+      do: 'end',
+      status: 'held',
+      reason: `${doubt.provider} may have sent it (${doubt.left}: ${doubt.leftReason}), and on_unknown is hold`,
+    };
   }
   if (uncertain >= input.maxUnknown) {
     return {
@@ -139,19 +140,19 @@ export function route(input: RouteInput): Route {
 
   const ready = options.filter(({ readyAt }) => readyAt <= now);
   const first = (tier: Tier) => ready.find((o) => o.tier === tier && !o.tried) ?? ready.find((o) => o.tier === tier);
-  const asked = settleFirst && settleFirst.readyAt <= now && settleFirst.tier === 'usable' ? settleFirst : undefined;
+  const asked = ready.find(({ tier, asksAgain }) => asksAgain && tier === 'usable');
   // A provider under test gets its trickle before a healthy one further down the list, or it would never come back; a busy
   // probe lease sends the rest of the mail on.
   const probe = ready.find((o) => o.tier === 'probe' && !o.tried);
   const healthy = first('usable');
   const preferred = probe && (!healthy || before(input, probe, healthy)) ? probe : healthy;
-  const everyoneRests = options.every(({ tier }) => tier === 'last');
+  const everyoneRests = everyone.every(({ tier }) => tier === 'last');
   const choice =
     asked ?? preferred ?? first('doubtful') ?? first('probe') ?? (everyoneRests ? first('last') : undefined);
   if (choice) {
     return { do: 'send', provider: choice.candidate.name, probe: choice.tier === 'probe' || choice.tier === 'last' };
   }
-  if (options.length > 0) return waitForOne(input, options, everyoneRests);
+  if (options.length > 0) return waitForOne(input, options, everyone);
   return stranded(input);
 }
 
@@ -163,19 +164,26 @@ function wait(input: RouteInput, until: number, why: string): Route {
   return { do: 'wait', until: Math.min(until, input.expiresAt), why };
 }
 
-function waitForOne(input: RouteInput, options: readonly Option[], everyoneRests: boolean): Route {
-  const moments = options.map(({ candidate, tier, readyAt }) => {
-    if (tier !== 'last' || everyoneRests) return readyAt;
-    return candidate.until === null ? Number.POSITIVE_INFINITY : Math.max(candidate.until, readyAt);
-  });
+function waitForOne(input: RouteInput, options: readonly Option[], everyone: readonly Option[]): Route {
+  const backAt = ({ candidate, tier }: Option) => (tier === 'last' ? (candidate.until ?? Number.POSITIVE_INFINITY) : 0);
+  // As long as everyone rests the first that is free will do; once one of them is back the others have to rest to their end.
+  const firstBackAt = Math.min(...everyone.map(backAt));
+  const firstFreeAt = Math.min(...options.map(({ readyAt }) => readyAt));
+  const until =
+    firstFreeAt < firstBackAt
+      ? firstFreeAt
+      : Math.min(...options.map((option) => Math.max(backAt(option), option.readyAt)));
   const names = options.map(({ candidate }) => `${candidate.name} (${candidate.state})`).join(', ');
-  return wait(input, Math.min(...moments), `no provider is free for it yet: ${names}`);
+  return wait(input, until, `no provider is free for it yet: ${names}`);
 }
 
-// Nobody is left to try. Mail that somebody may still deliver is held, not failed: the difference is a duplicate. And a
-// quarantine or a pin may end: that mail waits for it.
+// Nobody is left to try. Mail that somebody may have delivered, or still may, is held, not failed: the difference is a duplicate.
+// And a pin may end, or the quarantine of one that could carry it: that mail waits for it.
 function stranded(input: RouteInput): Route {
-  const blocked = input.candidates.filter(({ state, unsupported }) => state === 'quarantined' && !unsupported);
+  const blocked = input.candidates.filter(
+    (candidate) =>
+      candidate.state === 'quarantined' && optionOf({ ...candidate, state: 'up' }, input.attempts, input.now),
+  );
   if (blocked.length > 0 || input.candidates.length === 0) {
     const names = blocked.map(({ name }) => name).join(', ');
     return wait(
@@ -184,12 +192,13 @@ function stranded(input: RouteInput): Route {
       names ? `only ${names} is left, and it is quarantined` : 'its stream has no provider',
     );
   }
-  const parked = input.attempts.find(({ left }) => left === 'parked');
-  if (parked) {
+  const doubt = input.attempts.find(({ left }) => left === 'unknown' || left === 'parked');
+  if (doubt) {
+    const what = doubt.left === 'parked' ? 'took it but set it aside' : 'may have sent it';
     return {
       do: 'end',
       status: 'held',
-      reason: `${parked.provider} took it but set it aside (${parked.leftReason}), and no other provider can carry it`,
+      reason: `${doubt.provider} ${what} (${doubt.leftReason}), and no other provider can carry it`,
     };
   }
   const unsupported = input.candidates.find((candidate) => candidate.unsupported)?.unsupported;

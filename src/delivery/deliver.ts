@@ -5,47 +5,42 @@
 // Everything durable happens in `begin` (before the wire) and `record` (after it). The wire is touched only after `begin` has
 // said `go`; whatever comes back is recorded until the store takes it. Between the two, nothing can be lost or doubled unseen.
 import { randomUUID } from 'node:crypto';
-import type { Mail, Provider, Result } from '../../providers/provider.ts';
+import type { Mail, ProviderEvent, Result } from '../../providers/provider.ts';
 import {
   type Attempt,
+  addressesOf,
   beginAttempt,
-  closeAttempt,
   endFlow,
-  type Flow,
   isPending,
   type Lane,
   lanes,
   openAttempt,
   roundAttempts,
-  type Status,
-  statusOf,
+  suppressRecipients,
 } from '../core/message.ts';
+import { createPace, type Pace } from '../core/pace.ts';
 import { type Candidate, type Route, route } from '../core/route.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
-import { addressesOf, type Body, type Message, type Messages } from '../store/messages.ts';
+import type { Body, Message, Messages } from '../store/messages.ts';
 import type { TurnEnd } from '../store/queue.ts';
+import type { SuppressionStore } from '../store/suppressions.ts';
 import type { World, WorldView } from '../store/world.ts';
+import { askAbout } from './ask.ts';
+import type { Configured } from './configured.ts';
 import { handOver } from './hand-over.ts';
-import { mailOf, pendingAddresses } from './mail.ts';
+import { mailOf } from './mail.ts';
 import type { Observer } from './observer.ts';
 import { createPatience } from './patience.ts';
+import { createRecorder } from './record.ts';
 import { createShunned } from './shunned.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 import { createWakeTimes } from './wake-times.ts';
-
-/** A provider and the limits that the settings give it. */
-export interface Configured {
-  readonly provider: Provider;
-  readonly timeoutMs: number;
-  readonly maxConcurrency: number;
-  /** Hand-overs a second; null for any. */
-  readonly maxRate: number | null;
-}
 
 /** What delivery is made of. Durations in ms. */
 export interface DeliveryParts {
   readonly messages: Messages;
   readonly evidence: EvidenceStore;
+  readonly suppressions: Pick<SuppressionStore, 'add'>;
   readonly world: WorldView;
   readonly providers: ReadonlyMap<string, Configured>;
   readonly streams: Readonly<Record<string, { readonly providers: readonly string[] }>>;
@@ -53,6 +48,9 @@ export interface DeliveryParts {
     readonly max_unknown: number;
     readonly scouts: number;
     readonly scout_wait: number;
+    readonly poll_after: number;
+    /** Questions a second. */
+    readonly polls: number;
     readonly concurrency: Readonly<Record<Lane, number>>;
   };
   readonly bodiesMs: number;
@@ -60,20 +58,21 @@ export interface DeliveryParts {
   /** When the connection to the store was last (re)established, epoch ms. */
   readonly storeReadySince: () => number;
   readonly observer: Observer;
+  readonly recordEvent: (provider: string, event: ProviderEvent) => Promise<unknown>;
 }
 
+/** Takes turns for messages. */
 export interface Delivery {
   take(turn: { id: string; round: number }, lane: Lane): Promise<TurnEnd>;
   /** From now on a turn ends after the hand-over it is in; another process goes on with it. */
   stop(): void;
 }
 
-// How much longer than its hand-over an attempt is presumed alive.
-const leaseGraceMs = 5_000;
+// How much longer than its hand-over an attempt is presumed alive; more where the provider is asked about uncertain ones.
+const leaseGraceMs = 4_500;
+const askingGraceMs = 8_000;
 // After an outage of the store every lease looks lapsed; the owners get this long to record what they know.
 const outageGraceMs = 5_000;
-// How soon the sweeper looks after a message whose turn goes on at once.
-const soonMs = 30_000;
 
 // How long a worker keeps a message at hand for want of a place.
 const longestPlaceWaitMs = 100;
@@ -81,14 +80,29 @@ const longestPlaceWaitMs = 100;
 // Of a provider's places, bulk mail may take half and normal mail three quarters: a flood of it never shuts out critical mail.
 const laneShare: Record<Lane, number> = { critical: 1, normal: 0.75, bulk: 0.5 };
 
+/** Delivery of one process; the queue calls `take`. */
 export function createDelivery(parts: DeliveryParts): Delivery {
-  const { messages, evidence, world, providers, clock, observer } = parts;
+  const { messages, world, providers, clock, observer } = parts;
   const patience = createPatience(observer);
   const wakeTimes = createWakeTimes(clock);
   const scouts = createWaiters('all');
   const places = Object.fromEntries(lanes.map((lane) => [lane, createWaiters('one')])) as Record<Lane, Waiters>;
   const shunned = createShunned(clock);
+  const recorder = createRecorder({ ...parts, patience, pollAfterMs: parts.settings.poll_after, ended });
   let stopping = false;
+
+  const paces = new Map<string, Pace>();
+  function paceOf(provider: string): Pace {
+    const pace = paces.get(provider) ?? createPace(parts.settings.polls, 5);
+    paces.set(provider, pace);
+    return pace;
+  }
+
+  function ended(attempt: Attempt, message: Message, result: Result): void {
+    shunned.learn(attempt.provider, message.envelope.from, result, world.current().version);
+    scouts.ended(attempt.provider);
+    for (const lane of lanes) places[lane].ended(attempt.provider);
+  }
 
   function candidates(message: Message, mail: Mail, now: World, busy: ReadonlyMap<string, number>): Candidate[] {
     const pin = now.pins.get(message.stream) ?? now.pins.get('*');
@@ -108,63 +122,6 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         idempotent: configured.provider.traits.idempotent,
       };
     });
-  }
-
-  /** Records a change until the store takes it; on a conflict, on what the message has become meanwhile. Null when it is gone. */
-  async function record(
-    message: Message,
-    change: (flow: Flow) => Flow,
-    wait?: { until: number; waiting: boolean },
-  ): Promise<Message | null> {
-    let current = message;
-    for (;;) {
-      const flow = change(current.flow);
-      const status = statusOf(flow, current.scheduledAt, clock());
-      const pending = isPending(status);
-      const saved = await patience(() =>
-        messages.save(current, {
-          status,
-          flow,
-          dueAt: pending ? (wait?.until ?? clock() + soonMs) : null,
-          waiting: wait?.waiting ?? false,
-          body: pending ? 'keep' : bodyAfter(status, parts.bodiesMs, clock()),
-        }),
-      );
-      if (saved) {
-        observer.moved(current, status);
-        return { ...current, version: current.version + 1, status, flow };
-      }
-      const fresh = await patience(() => messages.load(message.id));
-      if (!fresh) return null;
-      // A reply that was lost on its way: this very change has been written already.
-      if (JSON.stringify(change(fresh.flow)) === JSON.stringify(fresh.flow)) return fresh;
-      current = fresh;
-    }
-  }
-
-  async function settle(attempt: Attempt, result: Result): Promise<void> {
-    let again = false;
-    await patience(() => {
-      const repeat = again;
-      again = true;
-      return evidence.settle(attempt, result, repeat);
-    });
-    scouts.ended(attempt.provider);
-    for (const lane of lanes) places[lane].ended(attempt.provider);
-  }
-
-  async function close(message: Message, attempt: Attempt, result: Result): Promise<Message | null> {
-    const addresses = addressesOf(message.envelope);
-    const tried = pendingAddresses(message.envelope, message.flow);
-    const endedAt = clock();
-    shunned.learn(attempt.provider, message.envelope.from, result, world.current().version);
-    // Both at once: one round trip, and neither must wait for the other.
-    const [after] = await Promise.all([
-      record(message, (flow) => closeAttempt(flow, attempt.number, result, addresses, tried, endedAt)),
-      settle(attempt, result),
-    ]);
-    observer.attempted(message, attempt, result, endedAt - attempt.startedAt);
-    return after;
   }
 
   async function takeTurn(id: string, round: number, lane: Lane): Promise<TurnEnd> {
@@ -187,7 +144,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       if (open) {
         const presumedUntil = Math.max(open.leaseUntil, parts.storeReadySince() + outageGraceMs);
         if (clock() < presumedUntil) return { until: presumedUntil };
-        message = await close(message, open, {
+        message = await recorder.close(message, open, {
           outcome: 'unknown',
           reason: 'worker_crashed',
           detail: 'the worker died before it could record the answer',
@@ -195,7 +152,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         continue;
       }
       if (!body) {
-        message = await record(message, (flow) =>
+        message = await recorder.record(message, (flow) =>
           endFlow(flow, { status: 'failed', at: clock(), reason: 'its texts are no longer stored' }),
         );
         continue;
@@ -216,7 +173,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
 
       if (decision.do === 'end') {
         const end = { status: decision.status, at: clock(), reason: decision.reason };
-        message = await record(message, (flow) => endFlow(flow, end));
+        message = await recorder.record(message, (flow) => endFlow(flow, end));
         continue;
       }
       if (decision.do === 'wait') {
@@ -234,7 +191,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
           continue;
         }
         const until = Math.min(message.expiresAt, wakeTimes.spread(decision.until, full));
-        await record(message, (flow) => flow, { until, waiting: true });
+        await recorder.record(message, (flow) => flow, { waitUntil: until });
         // Whoever wakes the waiting mail has looked already if the world has changed since: then this one looks again itself.
         return { until: world.current().version === reading.version ? until : clock() };
       }
@@ -244,7 +201,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       const configured = providers.get(provider)!;
       token ??= randomUUID();
       const startedAt = clock();
-      const leaseMs = configured.timeoutMs + leaseGraceMs;
+      const { lookUp, traits } = configured.provider;
+      const leaseMs = configured.timeoutMs + (lookUp && !traits.idempotent ? askingGraceMs : leaseGraceMs);
       const flow = beginAttempt(message.flow, {
         provider,
         epoch: reading.health.get(provider)!.epoch,
@@ -256,7 +214,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       const intervalMs = configured.maxRate === null ? 0 : 1_000 / configured.maxRate;
       const before: Message = message;
       const begun = await patience(() =>
-        messages.begin(before, flow, provider, token!, {
+        messages.begin(before, flow, provider, token!, mail.recipients, {
           worldVersion: reading.version,
           leaseMs,
           concurrency: Math.max(1, Math.floor(configured.maxConcurrency * laneShare[lane])),
@@ -282,6 +240,14 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         case 'stale':
           await patience(() => world.refresh());
           break;
+        case 'suppressed': {
+          const suppressed = new Set(begun.addresses);
+          const addresses = addressesOf(message.envelope);
+          message = await recorder.record(message, (flow) =>
+            suppressRecipients(flow, (index) => suppressed.has(addresses[index] ?? '')),
+          );
+          break;
+        }
         case 'busy':
           busy.set(provider, clock() + begun.waitMs);
           full.set(provider, busy.get(provider)!);
@@ -307,20 +273,21 @@ export function createDelivery(parts: DeliveryParts): Delivery {
 
   async function handOverAndClose(message: Message, attempt: Attempt, body: Body | null): Promise<Message | null> {
     const { provider, timeoutMs } = providers.get(attempt.provider)!;
-    const left = attempt.leaseUntil - clock() - leaseGraceMs / 2;
+    // Begun long ago, and never sent: with less than half its time left it is begun anew rather than hurried.
+    const left = attempt.startedAt + timeoutMs - clock();
     if (!body || left < timeoutMs / 2) {
-      return close(message, attempt, {
+      return recorder.close(message, attempt, {
         outcome: 'failed',
         reason: 'timeout',
         detail: 'the store was away for so long that it was not sent',
       });
     }
-    const result = await handOver(
-      provider,
-      mailOf(message.id, message.envelope, body, message.flow),
-      Math.min(timeoutMs, left),
-    );
-    return close(message, attempt, result);
+    const mail = mailOf(message.id, message.envelope, body, message.flow);
+    const first = await handOver(provider, mail, Math.min(timeoutMs, left));
+    const { result, found } = await askAbout(provider, mail, first, attempt.startedAt, paceOf(attempt.provider), clock);
+    const closed = await recorder.close(message, attempt, result);
+    for (const event of found?.events ?? []) await patience(() => parts.recordEvent(attempt.provider, event));
+    return closed && found?.events.length ? patience(() => messages.load(message.id)) : closed;
   }
 
   return {
@@ -329,8 +296,4 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       stopping = true;
     },
   };
-}
-
-function bodyAfter(status: Status, bodiesMs: number, now: number): 'drop' | number {
-  return status === 'delivered' || status === 'cancelled' || status === 'complained' ? 'drop' : now + bodiesMs;
 }

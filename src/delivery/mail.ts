@@ -1,7 +1,7 @@
 // A stored message as an adapter gets it: frozen, with the recipients that still have to be reached.
 import type { Mail } from '../../providers/provider.ts';
-import type { Flow } from '../core/message.ts';
-import { addressesOf, type Body, type Envelope } from '../store/messages.ts';
+import { addressesOf, type Flow } from '../core/message.ts';
+import type { Body, Envelope } from '../store/messages.ts';
 
 /** The addresses nobody has taken yet, in the message's order. */
 export function pendingAddresses(envelope: Envelope, flow: Flow): string[] {

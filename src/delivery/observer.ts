@@ -4,6 +4,7 @@ import type { Attempt, Status } from '../core/message.ts';
 import type { Candidate } from '../core/route.ts';
 import type { Message } from '../store/messages.ts';
 
+/** What is told, and when. Must not throw, and is not waited for. */
 export interface Observer {
   /** A message has a new status; also called when it is the same as before. */
   moved(message: Message, to: Status): void;

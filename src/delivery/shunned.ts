@@ -8,12 +8,14 @@ const accountMs = 3_000;
 const senderMs = 60_000;
 const sendersKept = 10_000;
 
+/** What one process shuns. `worldVersion`: the reading of the world it was learnt under; a newer one overrules it. */
 export interface Shunned {
   learn(provider: string, from: Mailbox, result: Result, worldVersion: string): void;
   /** No hand-over of mail from this sender to this provider before then, epoch ms; 0 when nothing speaks against it. */
   until(provider: string, from: Mailbox, worldVersion: string): number;
 }
 
+/** Begins with nothing shunned. */
 export function createShunned(clock: () => number): Shunned {
   const accounts = new Map<string, { until: number; worldVersion: string }>();
   const senders = new Map<string, number>();

@@ -3,6 +3,7 @@
 // Another process may be the one it happens to; so a waiting message also looks again by itself.
 const lookAgainMs = 50;
 
+/** Turns of this process that wait for something to happen at a provider. */
 export interface Waiters {
   /** How many are waiting now. */
   readonly count: number;

@@ -4,6 +4,7 @@ const narrowestMs = 5;
 // A message never waits longer than this for its place in the row; another look costs little.
 const widestMs = 60_000;
 
+/** Places in the rows before the providers. Times in epoch ms. */
 export interface WakeTimes {
   /** Tells how far apart hand-overs to a provider are, by its rate. */
   interval(provider: string, ms: number): void;
@@ -11,6 +12,7 @@ export interface WakeTimes {
   spread(until: number, full: ReadonlyMap<string, number>): number;
 }
 
+/** Begins with empty rows; `clock` in epoch ms. */
 export function createWakeTimes(clock: () => number): WakeTimes {
   const intervals = new Map<string, number>();
   const lastTaken = new Map<string, number>();

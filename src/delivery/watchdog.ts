@@ -1,6 +1,7 @@
 // Watching that the workers really consume: a consumer that lost its way after an outage says nothing and looks well.
 import type { Consumers, Jobs } from '../store/queue.ts';
 
+/** What the watchdog looks at, and whom it tells. */
 export interface WatchdogParts {
   readonly consumers: Consumers;
   readonly jobs: Jobs;

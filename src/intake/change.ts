@@ -65,6 +65,7 @@ export function createChanges({ messages, jobs, streams, clock }: ChangeParts): 
         // Once a provider may have it, "cancelled" would be a lie.
         if (
           !['scheduled', 'queued', 'held'].includes(message.status) ||
+          message.flow.provider !== null ||
           message.flow.attempts.some(({ left }) => left === null || left === 'unknown' || left === 'parked')
         ) {
           return { refuse: `it is ${message.status}; a provider has it, or may have it, or it has ended` };

@@ -6,12 +6,14 @@
 //
 // With no monitor alive mail still flows, on the last health and each message's own attempts.
 import type { Redis } from 'ioredis';
-import { type Health, type HealthSettings, judge } from '../core/health.ts';
+import { type HealthSettings, judge } from '../core/health.ts';
+import type { AccountStore } from '../store/accounts.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
 import { nudgeChannel } from '../store/keys.ts';
 import type { Leadership } from '../store/leader.ts';
 import type { World, WorldStore, WorldView } from '../store/world.ts';
 
+/** What the monitor writes to the log; a pino logger is one. */
 export interface MonitorLog {
   info(fields: Record<string, unknown>, text: string): void;
   warn(fields: Record<string, unknown>, text: string): void;
@@ -25,6 +27,7 @@ export interface Chore {
   run(): Promise<void>;
 }
 
+/** What the monitor is made of. */
 export interface MonitorParts {
   readonly leadership: Leadership;
   readonly evidence: EvidenceStore;
@@ -33,13 +36,13 @@ export interface MonitorParts {
   readonly subscriber: Redis;
   readonly providers: readonly string[];
   readonly settings: HealthSettings;
+  readonly accounts: AccountStore;
   readonly chores: readonly Chore[];
   readonly clock: () => number;
   readonly log: MonitorLog;
-  /** Told of every change of state that this process has written. */
-  readonly changed: (provider: string, from: Health, to: Health) => void;
 }
 
+/** A monitor that runs, leading or standing by. */
 export interface Monitor {
   readonly leads: () => boolean;
   /** Stops and lets another process lead at once. */
@@ -50,6 +53,7 @@ const tickMs = 1_000;
 // A burst of failures is one look, not a hundred.
 const nudgeMs = 10;
 
+/** Starts one; it leads as soon as nobody else does. Resolves once it listens for nudges, with its first look under way. */
 export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
   const { leadership, evidence, world, store, subscriber, clock, log } = parts;
   let leads = false;
@@ -62,20 +66,19 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
     let reading: World = world.current();
     for (const name of names) {
       const now = clock();
-      const counts = await evidence.read(name, now);
+      const [counts, account] = await Promise.all([evidence.read(name, now), parts.accounts.read(name)]);
       let health = reading.health.get(name);
       // At most a few steps at a time: a rest that is over becomes a probing, which may have its first evidence already.
       for (let step = 0; health && step < 3; step++) {
-        const next = judge(health, counts, parts.settings, now);
+        const next = judge(health, counts, parts.settings, now, account);
         if (next === health) break;
         if (!(await store.setHealth(name, health, next))) {
           reading = await world.refresh();
           break;
         }
-        parts.changed(name, health, next);
         const level = next.state === 'up' || next.state === 'probing' ? 'info' : 'warn';
         log[level](
-          { provider: name, from: health.state, to: next.state, reason: next.reason, until: next.until },
+          { provider: name, was: health.state, state: next.state, reason: next.reason, until: next.until },
           `${name} is ${next.state}: ${next.reason}`,
         );
         health = next;

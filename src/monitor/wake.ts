@@ -6,15 +6,18 @@ import { keys } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
 import type { World } from '../store/world.ts';
-import type { Chore } from './monitor.ts';
+import type { Chore, MonitorLog } from './monitor.ts';
 
 const batch = 100;
 const calls = 3;
 const betweenCallsMs = 100;
 
+/** Brings waiting messages forward. */
 export interface Waker {
-  /** Wakes everything that waits now. Resolves when all of it has been woken. */
-  wakeAll(): Promise<void>;
+  /** Wakes everything that waits now; once more when it is called again meanwhile. */
+  wakeAll(): void;
+  /** Resolves when nothing is being woken. */
+  idle(): Promise<void>;
   /** While some stream has no healthy provider, wakes one message every `everyMs`, to be the probe. */
   readonly probeChore: Chore;
 }
@@ -27,6 +30,7 @@ export function createWaker(
   world: () => World,
   streams: Readonly<Record<string, { readonly providers: readonly string[] }>>,
   everyMs: number,
+  log: MonitorLog,
 ): Waker {
   /** False when its job was not waiting just now: under way, or about to wait. */
   async function wake(id: string): Promise<boolean> {
@@ -46,22 +50,45 @@ export function createWaker(
     }
   }
 
+  async function onePass(): Promise<void> {
+    // What is woken leaves the set when its turn begins, or stands in it again with a later time: one pass by time sees
+    // everything that waits now, once.
+    let from = '-inf';
+    for (;;) {
+      const page = await redis.zrange(keys.waiting, from, '+inf', 'BYSCORE', 'LIMIT', 0, batch, 'WITHSCORES');
+      // Pairs under RESP3, one flat list under RESP2.
+      const flat = page.flat().map(String);
+      const ids = flat.filter((_, index) => index % 2 === 0);
+      await wakeThese(ids);
+      const last = flat.at(-1);
+      if (ids.length < batch || last === undefined) return;
+      // The same instant may fill a whole page: step past it, and leave those few to their own time.
+      from = last === from ? `(${last}` : last;
+    }
+  }
+
+  let waking: Promise<void> | null = null;
+  let again = false;
+  async function passes(): Promise<void> {
+    do {
+      again = false;
+      await onePass();
+    } while (again);
+  }
+
   return {
-    async wakeAll() {
-      // What is woken leaves the set when its turn begins, or stands in it again with a later time: one pass by time sees
-      // everything that waits now, once.
-      let from = '-inf';
-      for (;;) {
-        const page = await redis.zrange(keys.waiting, from, '+inf', 'BYSCORE', 'LIMIT', 0, batch, 'WITHSCORES');
-        // Pairs under RESP3, one flat list under RESP2.
-        const flat = page.flat().map(String);
-        const ids = flat.filter((_, index) => index % 2 === 0);
-        await wakeThese(ids);
-        const last = flat.at(-1);
-        if (ids.length < batch || last === undefined) return;
-        // The same instant may fill a whole page: step past it, and leave those few to their own time.
-        from = last === from ? `(${last}` : last;
-      }
+    wakeAll() {
+      again = waking !== null;
+      waking ??= passes()
+        .catch((error: unknown) =>
+          log.warn({ error: String(error) }, 'waiting mail could not be woken; it wakes by itself in time'),
+        )
+        .finally(() => {
+          waking = null;
+        });
+    },
+    async idle() {
+      await waking;
     },
     probeChore: {
       name: 'probe',

@@ -122,11 +122,14 @@ export type Script<Reply> = (
  * A Lua script as a function. It is sent by its hash, and in full when Redis does not know it (yet, or any more).
  * `Reply` is what the script returns as ioredis gives it: numbers, strings, null, arrays of these.
  * An error keeps Redis' words and code first (`OOM …`, `LOADING …`), names the script, and carries none of the arguments.
+ * @param ordered always sent in full, for a script whose place among other commands matters: one that Redis does not know is
+ * sent a second time, and so behind what was to follow it.
  */
-export function defineScript<Reply>(name: string, lua: string): Script<Reply> {
+export function defineScript<Reply>(name: string, lua: string, { ordered = false } = {}): Script<Reply> {
   const hash = createHash('sha1').update(lua).digest('hex');
   return async (client, keys, args) => {
     try {
+      if (ordered) return (await client.eval(lua, keys.length, ...keys, ...args)) as Reply;
       const known = client.evalsha(hash, keys.length, ...keys, ...args);
       return (await known.catch((error: unknown) => {
         if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;

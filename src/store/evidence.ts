@@ -14,6 +14,7 @@ export interface EvidenceSettings {
   readonly proven_for: number;
 }
 
+/** Where attempts are counted. Both reject when the store is away. */
 export interface EvidenceStore {
   /** Gives the attempt's lease back and counts what it came to. `again`: a repeat after a lost reply, which counts nothing twice. */
   settle(attempt: Attempt, result: Result, again: boolean): Promise<void>;

@@ -12,6 +12,7 @@ export const worldChannel = `${tag}:world-changed`;
 /** The channel on which a worker tells the monitor that fresh evidence is worth a look now. Payload: the provider. */
 export const nudgeChannel = `${tag}:nudge`;
 
+/** The keys, by what they hold: type · content · when it goes. */
 export const keys = {
   /** hash · a message: version, status, times, its flow as JSON, its sealed envelope · expires after `retention.messages`. */
   message: (id: string) => `${tag}:message:${id}`,
@@ -23,6 +24,13 @@ export const keys = {
   due: `${tag}:due`,
   /** zset by wake time · messages that wait for a provider; promoted when one comes back. */
   waiting: `${tag}:waiting`,
+
+  /** zset by time of acceptance · messages that a provider took and of which nothing has been heard since · a sign of life removes. */
+  unconfirmed: (provider: string) => `${tag}:unconfirmed:${provider}`,
+  /** zset by time · the same messages, when to ask the provider about them next. */
+  polls: (provider: string) => `${tag}:polls:${provider}`,
+  /** string · our message id by the provider's own · expires after a while: their events come within days. */
+  theirId: (provider: string, hash: string) => `${tag}:their-id:${provider}:${hash}`,
 
   /** zset, all scores 0, members are ids, which sort by time · trimmed by the sweeper after `retention.messages`. */
   all: `${tag}:index:all`,
@@ -46,6 +54,23 @@ export const keys = {
   proven: (provider: string) => `${tag}:proven:${provider}`,
   /** string · the lease of the one probe allowed at a time · expires by itself. */
   probe: (provider: string) => `${tag}:probe:${provider}`,
+  /** string · JSON of what the provider last said of our account · overwritten by every check. */
+  account: (provider: string) => `${tag}:account:${provider}`,
+  /** string · a token or an id that a webhook has shown · expires when it can no longer be replayed. */
+  seen: (provider: string, hash: string) => `${tag}:seen:${provider}:${hash}`,
+  /** list, sealed · the newest events about mail we never sent, and webhooks nobody could read · trimmed at every push. */
+  oddities: (provider: string) => `${tag}:oddities:${provider}`,
+  /** hash · how many foreign events there have been, and when the last one came. */
+  foreign: (provider: string) => `${tag}:foreign:${provider}`,
+
+  /** string, sealed · why an address gets no mail, by its keyed hash · stays until it is taken off the list. */
+  suppression: (hash: string) => `${tag}:suppression:${hash}`,
+  /** zset by time · the hashes of all suppressed addresses. */
+  suppressions: `${tag}:suppressions`,
+
+  /** stream · who changed what, when, from where and why · trimmed by length. */
+  audit: `${tag}:audit`,
+
   /** string · the leading monitor's process · a lease. */
   leader: `${tag}:leader`,
 

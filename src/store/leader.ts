@@ -18,6 +18,7 @@ const resignScript = defineScript<number>(
   `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
 );
 
+/** The lease of the leading monitor. Both reject when the store is away. */
 export interface Leadership {
   /** Takes or renews the lease; true while this process leads. */
   lead(): Promise<boolean>;

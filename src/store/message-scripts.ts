@@ -9,6 +9,7 @@ import { defineScript } from './connection.ts';
  * ARGV: idempotency value, its ttl in ms, number of messages, then per message: number of recipient indexes, id, due at,
  *       record expires at, body expires at, body, then number of record fields and values, then those.
  * Reply: false when accepted, else the value the key holds.
+ * Ordered: its job is added right behind it, and a job that came first would find no message and be over.
  */
 export const acceptScript = defineScript<string | Buffer | null>(
   'mailover_accept',
@@ -41,17 +42,20 @@ export const acceptScript = defineScript<string | Buffer | null>(
   end
   return false
   `,
+  { ordered: true },
 );
 
 /**
  * Opens an attempt before the wire, or says why not. Nothing is written unless the reply is 'go'.
  *
- * KEYS: record, world, inflight, rate, pause, proven, probe lease, due, waiting, index of the old status, index of 'sending'.
+ * KEYS: record, world, inflight, rate, pause, proven, probe lease, due, waiting, index of the old status, index of 'sending', then
+ *       the suppression of each recipient that is to be reached.
  * ARGV: id, expected record version, expected world version, flow JSON, lease ms, token, concurrency limit, ms between hand-overs
  *       (0 = any rate), scouts (0 = no limit), '1' for a probe.
- * Reply: ['go'], ['gone'], ['changed'], ['stale'], ['scouting'], or ['busy' | 'probing', ms until it is worth asking again].
+ * Reply: ['go'], ['gone'], ['changed'], ['stale'], ['scouting'], ['busy' | 'probing', ms until it is worth asking again], or
+ *        ['suppressed', 0-based positions of the suppressed recipients among those given].
  */
-export const beginScript = defineScript<[string, number?]>(
+export const beginScript = defineScript<[string, ...number[]]>(
   'mailover_begin',
   `
   local time = redis.call('TIME')
@@ -60,6 +64,11 @@ export const beginScript = defineScript<[string, number?]>(
   if not version then return {'gone'} end
   if version ~= ARGV[2] then return {'changed'} end
   if (redis.call('HGET', KEYS[2], 'version') or '0') ~= ARGV[3] then return {'stale'} end
+  local suppressed = {'suppressed'}
+  for i = 12, #KEYS do
+    if redis.call('EXISTS', KEYS[i]) == 1 then suppressed[#suppressed + 1] = i - 12 end
+  end
+  if #suppressed > 1 then return suppressed end
   local lease, limit, interval, scouts = tonumber(ARGV[5]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 
   local pause = tonumber(redis.call('GET', KEYS[5]) or '0')
@@ -96,9 +105,12 @@ export const beginScript = defineScript<[string, number?]>(
 /**
  * Writes a message's new flow, and with it everything that has to change in the same instant.
  *
- * KEYS: record, body, due, waiting, index of the old status, index of the new status, index of the provider that took it (or the index of the new status again).
+ * KEYS: record, body, due, waiting, index of the old status, index of the new status, index of the provider that took it (or the index
+ *       of the new status again), the unconfirmed and the polls of the provider concerned (any, when ARGV 8 is ''), then its
+ *       recipient indexes if the record's life changes.
  * ARGV: id, expected version, status, flow JSON, due at ('' = nothing more to do), waiting since ('' = it waits for no provider),
- *       body expires at ('' = as it is, '0' = delete now), then pairs of record fields and values.
+ *       body expires at ('' = as it is, '0' = delete now), taken at ('' = as it was, '0' = a sign of life has come), ask about it
+ *       at ('' = never), record expires at ('' = as it is), then pairs of record fields and values.
  * Reply: 1, or 0 when the record has changed or is gone (then nothing was written).
  */
 export const saveScript = defineScript<number>(
@@ -107,16 +119,27 @@ export const saveScript = defineScript<number>(
   local version = redis.call('HGET', KEYS[1], 'version')
   if version ~= ARGV[2] then return 0 end
   redis.call('HSET', KEYS[1], 'version', version + 1, 'status', ARGV[3], 'flow', ARGV[4])
-  if #ARGV > 7 then redis.call('HSET', KEYS[1], unpack(ARGV, 8)) end
+  if #ARGV > 10 then redis.call('HSET', KEYS[1], unpack(ARGV, 11)) end
   if ARGV[5] == '' then redis.call('ZREM', KEYS[3], ARGV[1]) else redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1]) end
   if ARGV[6] == '' then redis.call('ZREM', KEYS[4], ARGV[1]) else redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1]) end
   if ARGV[7] == '0' then redis.call('DEL', KEYS[2])
   elseif ARGV[7] ~= '' then redis.call('PEXPIREAT', KEYS[2], ARGV[7]) end
+  if ARGV[10] ~= '' then
+    redis.call('PEXPIREAT', KEYS[1], ARGV[10])
+    for i = 10, #KEYS do redis.call('PEXPIREAT', KEYS[i], ARGV[10], 'GT') end
+  end
   if KEYS[5] ~= KEYS[6] then
     redis.call('ZREM', KEYS[5], ARGV[1])
     redis.call('ZADD', KEYS[6], 0, ARGV[1])
   end
   redis.call('ZADD', KEYS[7], 0, ARGV[1])
+  if ARGV[8] == '0' then
+    redis.call('ZREM', KEYS[8], ARGV[1])
+    redis.call('ZREM', KEYS[9], ARGV[1])
+  elseif ARGV[8] ~= '' then
+    redis.call('ZADD', KEYS[8], ARGV[8], ARGV[1])
+    if ARGV[9] ~= '' then redis.call('ZADD', KEYS[9], ARGV[9], ARGV[1]) end
+  end
   return 1
   `,
 );

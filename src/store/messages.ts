@@ -1,7 +1,7 @@
 // Messages in Redis: taken in, read, begun, saved, listed. The only module that writes them.
 import type { Redis } from 'ioredis';
 import type { Mailbox } from '../../providers/provider.ts';
-import { type Flow, type Lane, newFlow, type Status, statuses } from '../core/message.ts';
+import { addressesOf, type Flow, type Lane, newFlow, type Status, statuses } from '../core/message.ts';
 import { keys } from './keys.ts';
 import { acceptScript, beginScript, saveScript } from './message-scripts.ts';
 import type { Seal } from './seal.ts';
@@ -55,11 +55,6 @@ export interface NewMessage extends Omit<Message, 'version' | 'status' | 'flow'>
   readonly body: Body;
 }
 
-/** The addresses of a message in the order in which its flow counts them: to, cc, bcc. */
-export function addressesOf(envelope: Envelope): string[] {
-  return [...envelope.to, ...envelope.cc, ...envelope.bcc].map(({ address }) => address);
-}
-
 /** What `begin` needs to know of the provider's limits; see the script for their meaning. */
 export interface BeginLimits {
   readonly worldVersion: string;
@@ -71,9 +66,12 @@ export interface BeginLimits {
   readonly probe: boolean;
 }
 
+/** What came of opening an attempt; only after `go` may the wire be touched. `waitMs`: when it is worth asking again. */
 export type Begun =
   | { readonly kind: 'go' | 'gone' | 'changed' | 'stale' | 'scouting' }
-  | { readonly kind: 'busy' | 'probing'; readonly waitMs: number };
+  | { readonly kind: 'busy' | 'probing'; readonly waitMs: number }
+  /** These of the addresses that were to be reached are suppressed. */
+  | { readonly kind: 'suppressed'; readonly addresses: readonly string[] };
 
 /** What changes together with a flow. */
 export interface Change {
@@ -86,7 +84,13 @@ export interface Change {
   /** `keep`, `drop` now, or keep until then. */
   readonly body: 'keep' | 'drop' | number;
   readonly scheduledAt?: number | null;
+  /** Another life: record and body are kept as long as that needs. */
   readonly expiresAt?: number;
+  /** A provider that confirms deliveries has taken it (`at`, and when to ask about it: null = never), or has given a sign of life. */
+  readonly confirmation?: { readonly provider: string } & (
+    | { readonly state: 'awaited'; readonly at: number; readonly askAt: number | null }
+    | { readonly state: 'heard' }
+  );
 }
 
 /** Which messages to list. All conditions hold together; times in epoch ms, `until` excluded. */
@@ -102,18 +106,21 @@ export interface ListFilter {
   readonly limit: number;
 }
 
+/** An idempotency key, whose it is, and a keyed hash of the body it came with. */
 export interface Idempotency {
   readonly owner: string;
   readonly key: string;
   readonly fingerprint: string;
 }
 
+/** What came of taking in: `replayed` and `conflict` mean that the idempotency key was known, with the same or another body. */
 export type Taken =
   | { readonly kind: 'accepted' }
   /** `statuses`: what the messages were when they were taken in, for the same answer again. */
   | { readonly kind: 'replayed'; readonly ids: readonly string[]; readonly statuses: readonly Status[] }
   | { readonly kind: 'conflict' };
 
+/** The messages in the store. All reject when it is away. */
 export interface Messages {
   /** Takes in all or none, durably. A key that was used before answers with what it was used for. */
   accept(batch: readonly NewMessage[], idempotency: Idempotency | null): Promise<Taken>;
@@ -123,10 +130,23 @@ export interface Messages {
   load(id: string): Promise<Message | null>;
   /** Null when the body has been deleted. */
   body(id: string): Promise<Body | null>;
-  /** Opens an attempt; `flow` is the one with the attempt in it. */
-  begin(message: Message, flow: Flow, provider: string, token: string, limits: BeginLimits): Promise<Begun>;
+  /** Opens an attempt to reach `addresses`; `flow` is the one with the attempt in it. */
+  begin(
+    message: Message,
+    flow: Flow,
+    provider: string,
+    token: string,
+    addresses: readonly string[],
+    limits: BeginLimits,
+  ): Promise<Begun>;
+  /** Remembers the provider's own id of a message, for events that do not carry ours. */
+  link(provider: string, theirId: string, id: string): Promise<void>;
+  /** Our id by theirs; null when it is not known (any more). */
+  linked(provider: string, theirId: string): Promise<string | null>;
   /** Writes a change; false when the message has changed since it was read, and then nothing was written. */
   save(message: Message, change: Change): Promise<boolean>;
+  /** How many messages a provider has taken without a sign of life since, and when the oldest of them was taken (epoch ms). */
+  unconfirmed(provider: string): Promise<{ readonly count: number; readonly oldestAt: number | null }>;
   list(filter: ListFilter): Promise<{ readonly messages: readonly Message[]; readonly cursor: string | null }>;
   /** Deletes index entries of messages created before `before`. Records and bodies expire by themselves. */
   trim(before: number, streams: readonly string[], providers: readonly string[]): Promise<number>;
@@ -230,8 +250,8 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
       return sealed && decodeBody(seal.open(id, 'body', sealed));
     },
 
-    async begin(message, flow, provider, token, limits) {
-      const [kind, waitMs] = await beginScript(
+    async begin(message, flow, provider, token, addresses, limits) {
+      const [kind, ...rest] = await beginScript(
         redis,
         [
           keys.message(message.id),
@@ -245,6 +265,7 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           keys.waiting,
           keys.byStatus(message.status),
           keys.byStatus('sending'),
+          ...addresses.flatMap((address) => suppressionKeys(seal, address)),
         ],
         [
           message.id,
@@ -259,15 +280,35 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           limits.probe ? '1' : '0',
         ],
       );
-      return { kind, waitMs: waitMs ?? 0 } as Begun;
+      if (kind === 'suppressed') {
+        const ofEach = suppressionKeys(seal, '').length;
+        const found = new Set(rest.map((position) => addresses[Math.floor(position / ofEach)]!));
+        return { kind, addresses: [...found] };
+      }
+      return { kind, waitMs: rest[0] ?? 0 } as Begun;
+    },
+
+    async link(provider, theirId, id) {
+      await redis.set(keys.theirId(provider, seal.hash('their id', theirId)), id, 'PX', linkMs);
+    },
+
+    async linked(provider, theirId) {
+      for (const hash of seal.hashes('their id', theirId)) {
+        const id = await redis.get(keys.theirId(provider, hash));
+        if (id !== null) return id;
+      }
+      return null;
     },
 
     async save(message, change) {
       const indexed = keys.byStatus(change.status);
       const taken = change.flow.provider !== null && change.flow.provider !== message.flow.provider;
+      const { expiresAt } = change;
       const fields: (string | number)[] = [];
       if (change.scheduledAt !== undefined) fields.push('scheduledAt', change.scheduledAt ?? '');
-      if (change.expiresAt !== undefined) fields.push('expiresAt', change.expiresAt);
+      if (expiresAt !== undefined) fields.push('expiresAt', expiresAt);
+      // A life that grows longer takes what it needs along.
+      const body = change.body === 'keep' && expiresAt !== undefined ? expiresAt + retention.bodies : change.body;
       const reply = await saveScript(
         redis,
         [
@@ -278,6 +319,9 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           keys.byStatus(message.status),
           indexed,
           taken ? keys.byProvider(change.flow.provider!) : indexed,
+          keys.unconfirmed(change.confirmation?.provider ?? ''),
+          keys.polls(change.confirmation?.provider ?? ''),
+          ...(expiresAt === undefined ? [] : recipientKeys(message.envelope)),
         ],
         [
           message.id,
@@ -286,11 +330,23 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           JSON.stringify(change.flow),
           change.dueAt ?? '',
           change.waiting && change.dueAt !== null ? change.dueAt : '',
-          change.body === 'keep' ? '' : change.body === 'drop' ? 0 : change.body,
+          body === 'keep' ? '' : body === 'drop' ? 0 : body,
+          change.confirmation === undefined ? '' : change.confirmation.state === 'heard' ? 0 : change.confirmation.at,
+          (change.confirmation?.state === 'awaited' ? change.confirmation.askAt : null) ?? '',
+          expiresAt === undefined ? '' : expiresAt + retention.messages,
           ...fields,
         ],
       );
       return reply === 1;
+    },
+
+    async unconfirmed(provider) {
+      const [count, oldest] = await Promise.all([
+        redis.zcard(keys.unconfirmed(provider)),
+        redis.zrange(keys.unconfirmed(provider), 0, '0', 'WITHSCORES'),
+      ]);
+      const at = oldest.flat().map(String)[1];
+      return { count, oldestAt: at === undefined ? null : Number(at) };
     },
 
     async list(filter) {
@@ -337,6 +393,10 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
       ];
       const pipeline = redis.pipeline();
       for (const key of indexes) pipeline.zremrangebylex(key, '-', `(${idFloor(before)}`);
+      for (const provider of providers) {
+        pipeline.zremrangebyscore(keys.unconfirmed(provider), '-inf', before);
+        pipeline.zremrangebyscore(keys.polls(provider), '-inf', before);
+      }
       const replies = (await pipeline.exec()) ?? [];
       return Number(replies[0]?.[1] ?? 0);
     },
@@ -344,6 +404,13 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
 }
 
 const pageSize = 100;
+// Longer than any provider goes on trying to deliver.
+const linkMs = 7 * 86_400_000;
+
+/** The keys under which an address may be suppressed: one for each sealing key, newest first. Mail hosts ignore the case of addresses. */
+export function suppressionKeys(seal: Seal, address: string): string[] {
+  return seal.hashes('suppression', address.toLowerCase()).map(keys.suppression);
+}
 
 function matches(message: Message, { status, stream, provider, to }: ListFilter): boolean {
   return (

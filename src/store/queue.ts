@@ -13,6 +13,7 @@ export interface Turn {
   readonly at: number;
 }
 
+/** The queue as those see it who put turns in. All reject when the store is away. */
 export interface Jobs {
   add(turns: readonly Turn[]): Promise<void>;
   /** Is there a job for it that will run some day? A job that BullMQ calls failed will not. */
@@ -110,6 +111,7 @@ export function createJobs(redis: Redis, clock: () => number): Jobs {
 /** What a turn came to: over, or to be taken up again at a time (epoch ms). */
 export type TurnEnd = { readonly until: number } | 'over';
 
+/** The workers of this process, one for each lane. */
 export interface Consumers {
   /** Jobs of this process now being worked on. */
   active(): number;

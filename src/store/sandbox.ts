@@ -23,6 +23,7 @@ export interface DueEvent {
   done(): Promise<void>;
 }
 
+/** What adapters need of the shared state, and what the API and the monitor need beside it. */
 export interface SandboxStore extends SandboxState {
   setBehaviour(provider: string, behaviour: SandboxBehaviour): Promise<void>;
   /** Newest first. */
@@ -30,6 +31,7 @@ export interface SandboxStore extends SandboxState {
   due(now: number, limit: number): Promise<DueEvent[]>;
 }
 
+/** The shared state of the sandboxes in this Redis. */
 export function createSandboxStore(redis: Redis): SandboxStore {
   return {
     async behaviour(provider) {

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { checkDurability } from './durability.ts';
 import { keys } from './keys.ts';
 
+/** What the latest look at the store has shown. */
 export interface Vitals {
   /** Why mail cannot be stored now; null when it can. */
   refusing(): string | null;
@@ -52,7 +53,8 @@ export async function watchVitals(redis: Redis, me: string, clock: () => number)
   await look();
   const timer = setInterval(() => void look(), everyMs);
   return {
-    refusing: () => refusing,
+    // Between two looks the connection itself knows best.
+    refusing: () => (redis.status === 'ready' ? refusing : 'The store cannot be reached.'),
     weaknesses: () => weaknesses,
     close: () => clearInterval(timer),
   };

@@ -20,6 +20,7 @@ export interface World {
   readonly pins: ReadonlyMap<string, Pin>;
 }
 
+/** The shared verdicts in the store. Both reject when it is away. */
 export interface WorldStore {
   read(): Promise<World>;
   /**
@@ -42,6 +43,8 @@ const setHealthScript = defineScript<number>(
 
 /** Reads and writes the shared verdicts. A provider without an entry is new, and up. */
 export function createWorldStore(redis: Redis, providers: readonly string[], clock: () => number): WorldStore {
+  // One moment for all readings of this process: what nobody has judged yet must not look as if it had just changed.
+  const born = clock();
   return {
     async read() {
       const hash = await redis.hgetall(keys.world);
@@ -49,7 +52,7 @@ export function createWorldStore(redis: Redis, providers: readonly string[], clo
       const pins = new Map<string, Pin>();
       for (const provider of providers) {
         const stored = hash[`health:${provider}`];
-        health.set(provider, stored ? (JSON.parse(stored) as Health) : newHealth(clock()));
+        health.set(provider, stored ? (JSON.parse(stored) as Health) : newHealth(born));
       }
       for (const [field, value] of Object.entries(hash)) {
         if (field.startsWith('pin:')) pins.set(field.slice(4), JSON.parse(value) as Pin);
@@ -72,6 +75,8 @@ export interface WorldView {
   current(): World;
   /** Reads again now; for a caller whose decision was refused as stale. */
   refresh(): Promise<World>;
+  /** Calls `listener` after every change that this process has come to know of. */
+  onChange(listener: (now: World, before: World) => void): void;
   close(): void;
 }
 
@@ -79,11 +84,8 @@ export interface WorldView {
  * Watches the world. While the store is away the last reading stays in force: mail flows on it as far as it flows at all.
  * @param subscriber a connection of its own, which this view subscribes to the channel.
  */
-export async function watchWorld(
-  store: WorldStore,
-  subscriber: Redis,
-  onChange: (world: World, before: World) => void,
-): Promise<WorldView> {
+export async function watchWorld(store: WorldStore, subscriber: Redis): Promise<WorldView> {
+  const listeners: ((now: World, before: World) => void)[] = [];
   let world = await store.read();
   let reading: Promise<World> | null = null;
   // A reading that was under way when the news came may be older than the news: read once more after it.
@@ -100,7 +102,7 @@ export async function watchWorld(
         const before = world;
         if (next.version !== before.version) {
           world = next;
-          onChange(world, before);
+          for (const listener of listeners) listener(world, before);
         }
       } while (again);
       return world;
@@ -121,6 +123,7 @@ export async function watchWorld(
   return {
     current: () => world,
     refresh,
+    onChange: (listener) => listeners.push(listener),
     close() {
       clearInterval(timer);
       subscriber.off('message', onMessage);

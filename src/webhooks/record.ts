@@ -1,13 +1,14 @@
 // Recording one event about one message: joined, folded in, saved; safe to repeat.
 import type { ProviderEvent } from '../../providers/provider.ts';
 import { maskAddresses } from '../core/mask.ts';
-import { addEvent, isPending, statusOf } from '../core/message.ts';
-import { addressesOf, type Messages } from '../store/messages.ts';
+import { addEvent, addressesOf, isPending, isSignOfLife, statusOf } from '../core/message.ts';
+import type { Message, Messages } from '../store/messages.ts';
+import type { SuppressionStore } from '../store/suppressions.ts';
 
 /** What recording an event needs of the rest. Durations in ms. */
 export interface RecordParts {
   readonly messages: Messages;
-  readonly bodiesMs: number;
+  readonly suppressions: Pick<SuppressionStore, 'add'>;
   readonly clock: () => number;
   /** Told once for every recipient's first confirmed delivery: ms from the provider's acceptance to `delivered`. */
   readonly delivered: (provider: string, tookMs: number) => void;
@@ -15,7 +16,7 @@ export interface RecordParts {
 
 /**
  * Records `event`, which `provider` reported. Resolves once it is stored: `recorded`, `repeated` (known already) or `foreign` (no
- * message of ours). Rejects when the store cannot be written; the caller then asks for the event again.
+ * message of ours, or none that this provider ever got). Rejects when the store cannot be written; the caller then asks for the event again.
  */
 export async function recordEvent(
   parts: RecordParts,
@@ -24,9 +25,12 @@ export async function recordEvent(
 ): Promise<'recorded' | 'repeated' | 'foreign'> {
   const { messages, clock } = parts;
   for (;;) {
-    const message = event.messageId === null ? null : await messages.load(event.messageId);
+    const message = await join(messages, provider, event);
     if (!message) return 'foreign';
-    const recipient = recipientIndex(addressesOf(message.envelope), event.recipient);
+    const addresses = addressesOf(message.envelope);
+    const recipient = recipientIndex(addresses, event.recipient);
+    // Before the event itself, so that a repeat after a crash between the two does it again: adding twice is harmless.
+    await suppress(parts, provider, event, addresses[recipient]);
     const flow = addEvent(message.flow, {
       id: event.id,
       type: event.type,
@@ -43,6 +47,7 @@ export async function recordEvent(
       flow,
       dueAt: isPending(status) ? clock() + 30_000 : null,
       body: everyoneHasIt ? 'drop' : 'keep',
+      ...(isSignOfLife(event.type) && { confirmation: { provider, state: 'heard' } }),
     });
     if (!saved) continue;
     const accepted = message.flow.attempts.find(
@@ -52,6 +57,33 @@ export async function recordEvent(
       parts.delivered(provider, Math.max(0, event.at - accepted.endedAt));
     return 'recorded';
   }
+}
+
+// By our id first, by theirs second. A provider that never got the message has no say in it, whatever id it shows.
+async function join(messages: Messages, provider: string, event: ProviderEvent): Promise<Message | null> {
+  const ids = [
+    event.messageId,
+    event.providerMessageId === null ? null : () => messages.linked(provider, event.providerMessageId ?? ''),
+  ];
+  for (const one of ids) {
+    const id = typeof one === 'function' ? await one() : one;
+    const message = id === null ? null : await messages.load(id);
+    if (message?.flow.attempts.some((attempt) => attempt.provider === provider)) return message;
+  }
+  return null;
+}
+
+async function suppress(
+  { suppressions }: RecordParts,
+  provider: string,
+  event: ProviderEvent,
+  address: string | undefined,
+): Promise<void> {
+  if (address === undefined) return;
+  const detail = maskAddresses(event.detail);
+  if (event.type === 'complained') await suppressions.add(address, { reason: 'complaint', provider, detail, by: null });
+  if (event.type === 'bounced' && event.permanent)
+    await suppressions.add(address, { reason: 'hard_bounce', provider, detail, by: null });
 }
 
 // Without a recipient an event speaks of all of them only where there is just one; else it is kept, and moves nobody.

@@ -108,16 +108,32 @@ describe.each(breakages.filter(({ uncertain }) => uncertain))('primary: $name, o
 test('after the first account refusal, fewer than 5 % of the mail in flight still tries the primary', {
   timeout: 60_000,
 }, async () => {
-  const { service, primary } = await stage(breakages.find(({ name }) => name === 'AUTH 535')!, 'resend');
+  // The account check at the start finds all well; then the password is changed behind our back.
+  const { service, primary } = await stage({ name: 'AUTH', server: { auth: user }, relay: user }, 'resend');
+  await until(async () => (await service.call('GET', '/v1/providers/primary')).body.account !== null, {
+    what: 'the first account check',
+  });
+  const checks = primary.authAttempts;
+  primary.setFault({ at: 'auth', reply: '535 5.7.8 wrong password' });
   const ids = await sendMany(service, count);
   const messages = await service.allSettled(ids, ['sent']);
   const tried = messages.filter(({ attempts }) => attempts[0].provider === 'primary').length;
   expect(tried).toBeGreaterThan(0);
   expect(tried).toBeLessThan(count * 0.05);
-  expect(primary.authAttempts).toBeLessThan(count * 0.05);
+  expect(primary.authAttempts - checks).toBeLessThan(count * 0.05);
   const { body } = await service.call('GET', '/v1/providers/primary');
   expect(body).toMatchObject({ state: 'suspended', window: { refused: tried } });
   expect(body.reason).toContain('invalid_credentials');
+});
+
+test('an account that is refused from the start is found out before any mail has paid for it', async () => {
+  const { service, secondary } = await stage(breakages.find(({ name }) => name === 'AUTH 535')!, 'resend');
+  await until(async () => (await service.call('GET', '/v1/providers/primary')).body.state === 'suspended', {
+    what: 'the suspension',
+  });
+  const message = await service.settled(await service.send(), ['sent']);
+  expect(message.attempts.map(({ provider }: { provider: string }) => provider)).toEqual(['secondary']);
+  expect(copies(secondary).get(message.id)).toBe(1);
 });
 
 test('an unknown recipient is the message’s fault: it fails, the second is not tried, the first is not blamed', async () => {

@@ -10,6 +10,7 @@ import {
   badTypes,
   injections,
 } from './bad-values.ts';
+import { createRandom } from './random.ts';
 
 /** `why` says what is wrong. `body` is the JSON to send; a string is the raw text of the request instead, as it is. */
 export interface BadSend {
@@ -22,12 +23,12 @@ type Random = () => number;
 
 /** A send that has every field and that every check lets through; 30 days of schedule and the stream `default` are all it asks for. */
 export function goodSend(seed: number): Json {
-  return base(mulberry(seed));
+  return base(createRandom(seed));
 }
 
 /** `n` different bad sends, the same for the same seed. Each is bad under the default limits, whatever the time and the streams. */
 export function badSends(seed: number, n: number): BadSend[] {
-  const random = mulberry(seed);
+  const random = createRandom(seed);
   const made = new Map<string, BadSend>();
   for (let i = 0; made.size < n; i += 1) {
     const [why, spoil] = spoilers[i % spoilers.length]!;
@@ -500,15 +501,4 @@ function capitals(text: string, random: Random): string {
 
 function pick<T>(list: readonly T[], random: Random): T {
   return list[Math.floor(random() * list.length)]!;
-}
-
-/** Mulberry32: small, and the same everywhere. */
-function mulberry(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -22,6 +22,7 @@ export interface Service {
   readonly running: Running;
   /** Log lines so far, parsed. */
   readonly log: readonly Record<string, unknown>[];
+  /** A body that is a string or bytes is sent as it is, any other one as JSON. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** Posts one mail, and gives its id. @throws when it was not accepted. */
   send(mail?: Record<string, unknown>, headers?: Record<string, string>): Promise<string>;
@@ -41,6 +42,8 @@ export interface ServiceOptions {
   /** The key for the second and third service on one Redis. */
   readonly encryptionKey?: string;
   readonly clock?: () => number;
+  /** Instead of the constant `adminKey`; null starts without one, and then `call` needs another. */
+  readonly adminKey?: string | null;
 }
 
 export const testKey = Buffer.from('a made-up 32 byte key for tests!').toString('base64');
@@ -79,7 +82,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const running = await start(config, {
     log: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line) as Record<string, unknown>) }),
     version: '0.0.0-test',
-    adminKey,
+    adminKey: options.adminKey === undefined ? adminKey : options.adminKey,
     ...(options.roles && { roles: options.roles }),
     ...(options.clock && { clock: options.clock }),
   });
@@ -98,10 +101,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
           ...(body !== undefined && { 'content-type': 'application/json' }),
           ...headers,
         },
-        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(body !== undefined && { body: isRaw(body) ? body : JSON.stringify(body) }),
       });
       const text = await answer.text();
-      const json = answer.headers.get('content-type')?.includes('json');
+      const json = text !== '' && answer.headers.get('content-type')?.includes('json');
       return { status: answer.status, headers: answer.headers, body: json ? JSON.parse(text) : text };
     },
     async send(mail = {}, headers = {}) {
@@ -137,6 +140,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
   };
   return service;
+}
+
+function isRaw(body: unknown): body is string | Uint8Array<ArrayBuffer> {
+  return typeof body === 'string' || body instanceof Uint8Array;
 }
 
 /** A mail that is fine. */

@@ -1,6 +1,6 @@
 // The first screen: what is running, and the next thing to type.
-import type { LoadedConfig } from '../../config/load.ts';
-import type { Running } from '../app.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import type { Running } from './app.ts';
 
 export interface FirstScreen {
   readonly loaded: LoadedConfig;

@@ -1,0 +1,161 @@
+// After the wire: what came of an attempt is recorded until the store takes it, whatever that needs.
+import type { Result } from '../../providers/provider.ts';
+import {
+  type Attempt,
+  addressesOf,
+  closeAttempt,
+  type Flow,
+  hasSignOfLife,
+  isPending,
+  type Status,
+  statusOf,
+} from '../core/message.ts';
+import type { EvidenceStore } from '../store/evidence.ts';
+import type { Change, Message, Messages } from '../store/messages.ts';
+import type { SuppressionStore } from '../store/suppressions.ts';
+import type { Configured } from './configured.ts';
+import { pendingAddresses } from './mail.ts';
+import type { Observer } from './observer.ts';
+
+/** What recording is made of. Durations in ms. */
+export interface RecorderParts {
+  readonly messages: Messages;
+  readonly evidence: EvidenceStore;
+  readonly suppressions: Pick<SuppressionStore, 'add'>;
+  readonly providers: ReadonlyMap<string, Configured>;
+  readonly bodiesMs: number;
+  /** How long after its acceptance a provider is asked about a message of which nothing has been heard. */
+  readonly pollAfterMs: number;
+  readonly clock: () => number;
+  readonly observer: Observer;
+  readonly patience: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Told when an attempt is over, as soon as its evidence is counted. */
+  readonly ended: (attempt: Attempt, message: Message, result: Result) => void;
+}
+
+export interface Recorder {
+  /** Records a change; on a conflict, on what the message has become meanwhile. Null when it is gone. */
+  record(message: Message, change: (flow: Flow) => Flow, options?: RecordOptions): Promise<Message | null>;
+  /** Closes an attempt: the message's flow, the provider's evidence, and what later needs to find the message again. */
+  close(message: Message, attempt: Attempt, result: Result): Promise<Message | null>;
+}
+
+interface RecordOptions {
+  /** It waits for some provider until then, and may be woken. */
+  readonly waitUntil?: number;
+  readonly confirmation?: (flow: Flow) => Change['confirmation'];
+}
+
+// How soon the sweeper looks after a message whose turn goes on at once.
+const soonMs = 30_000;
+
+export function createRecorder(parts: RecorderParts): Recorder {
+  const { messages, evidence, clock, observer, patience } = parts;
+
+  async function record(
+    message: Message,
+    change: (flow: Flow) => Flow,
+    { waitUntil, confirmation }: RecordOptions = {},
+  ): Promise<Message | null> {
+    let current = message;
+    for (;;) {
+      const flow = change(current.flow);
+      const status = statusOf(flow, current.scheduledAt, clock());
+      const pending = isPending(status);
+      const confirm = confirmation?.(flow);
+      const saved = await patience(() =>
+        messages.save(current, {
+          status,
+          flow,
+          dueAt: pending ? (waitUntil ?? clock() + soonMs) : null,
+          waiting: waitUntil !== undefined,
+          body: pending ? 'keep' : bodyAfter(status, parts.bodiesMs, clock()),
+          ...(confirm && { confirmation: confirm }),
+        }),
+      );
+      if (saved) {
+        observer.moved(current, status);
+        return { ...current, version: current.version + 1, status, flow };
+      }
+      const fresh = await patience(() => messages.load(message.id));
+      if (!fresh) return null;
+      // A reply that was lost on its way: this very change has been written already.
+      if (JSON.stringify(change(fresh.flow)) === JSON.stringify(fresh.flow)) return fresh;
+      current = fresh;
+    }
+  }
+
+  async function settle(message: Message, attempt: Attempt, result: Result): Promise<void> {
+    let again = false;
+    await patience(() => {
+      const repeat = again;
+      again = true;
+      return evidence.settle(attempt, result, repeat);
+    });
+    parts.ended(attempt, message, result);
+  }
+
+  // What a relay refuses as unknown at once is a hard bounce that came early. Parts of a message count one by one.
+  async function suppress(attempt: Attempt, result: Result, tried: readonly string[]): Promise<void> {
+    const dead = tried.filter((address) => {
+      const own = result.recipients?.find((one) => one.address === address) ?? result;
+      return (
+        own.outcome === 'rejected' &&
+        own.reason === 'recipient_invalid' &&
+        (tried.length === 1 || result.recipients !== undefined)
+      );
+    });
+    for (const address of dead) {
+      await patience(() =>
+        parts.suppressions.add(address, {
+          reason: 'hard_bounce',
+          provider: attempt.provider,
+          detail: result.detail,
+          by: null,
+        }),
+      );
+    }
+  }
+
+  return {
+    record,
+    async close(message, attempt, result) {
+      const addresses = addressesOf(message.envelope);
+      const tried = pendingAddresses(message.envelope, message.flow);
+      const endedAt = clock();
+      const provider = parts.providers.get(attempt.provider)?.provider;
+      const theirId = 'providerMessageId' in result ? result.providerMessageId : null;
+      const confirmation = (flow: Flow): Change['confirmation'] => {
+        if (
+          !provider?.traits.confirmsDelivery ||
+          result.outcome !== 'accepted' ||
+          hasSignOfLife(flow, attempt.provider)
+        )
+          return undefined;
+        return {
+          provider: attempt.provider,
+          state: 'awaited',
+          at: endedAt,
+          askAt: provider.lookUp ? endedAt + parts.pollAfterMs : null,
+        };
+      };
+      // All at once: one round trip, and none must wait for another.
+      const [after] = await Promise.all([
+        record(message, (flow) => closeAttempt(flow, attempt.number, result, addresses, tried, endedAt), {
+          confirmation,
+        }),
+        settle(message, attempt, result),
+        provider?.webhook && theirId !== null
+          ? patience(() => messages.link(attempt.provider, theirId, message.id))
+          : null,
+        result.outcome === 'accepted' && !result.recipients?.length ? null : suppress(attempt, result, tried),
+      ]);
+      observer.attempted(message, attempt, result, endedAt - attempt.startedAt);
+      return after;
+    },
+  };
+}
+
+function bodyAfter(status: Status, bodiesMs: number, now: number): 'drop' | number {
+  return status === 'delivered' || status === 'cancelled' || status === 'complained' ? 'drop' : now + bodiesMs;
+}

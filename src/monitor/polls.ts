@@ -1,0 +1,71 @@
+// Asking after quiet mail: where a provider can be asked, messages of which nothing has been heard are asked about, sparingly.
+import type { Redis } from 'ioredis';
+import type { LookedUp, Provider } from '../../providers/provider.ts';
+import { addressesOf } from '../core/message.ts';
+import { createPace, type Pace } from '../core/pace.ts';
+import { keys } from '../store/keys.ts';
+import type { Messages } from '../store/messages.ts';
+import type { RecordParts } from '../webhooks/record.ts';
+import { recordEvent } from '../webhooks/record.ts';
+import type { Chore } from './monitor.ts';
+
+const answerMs = 10_000;
+// Each question about one message comes twice as long after its acceptance as the one before; after this, no more.
+const longestMs = 48 * 3_600_000;
+const atOnce = 20;
+
+/**
+ * Asks each provider about its oldest quiet messages, at most `perSecond`. What it knows is recorded as the events that did not come.
+ * Messages that show a sign of life leave the list by themselves.
+ */
+export function pollChore(
+  redis: Redis,
+  messages: Messages,
+  providers: ReadonlyMap<string, Provider>,
+  perSecond: number,
+  record: RecordParts,
+): Chore {
+  const { clock } = record;
+  const paces = new Map<string, Pace>();
+
+  async function ask(name: string, provider: Provider, id: string): Promise<void> {
+    const message = await messages.load(id);
+    const attempt = message?.flow.attempts.findLast((one) => one.provider === name && one.outcome === 'accepted');
+    if (!message || !attempt) {
+      await redis.zrem(keys.polls(name), id);
+      return;
+    }
+    const takenAt = attempt.endedAt ?? attempt.startedAt;
+    const ageMs = clock() - takenAt;
+    if (ageMs * 2 > longestMs) await redis.zrem(keys.polls(name), id);
+    else await redis.zadd(keys.polls(name), 'XX', takenAt + ageMs * 2, id);
+    const found = await provider.lookUp!(
+      {
+        messageId: id,
+        providerMessageId: attempt.providerMessageId,
+        recipients: addressesOf(message.envelope),
+        sentAt: attempt.startedAt,
+      },
+      AbortSignal.timeout(answerMs),
+    ).catch((error: unknown): LookedUp => ({ kind: 'unknown', detail: String(error) }));
+    if (found.kind !== 'found') return;
+    for (const event of found.events) await recordEvent(record, name, event);
+  }
+
+  return {
+    name: 'polls',
+    everyMs: 1_000,
+    async run() {
+      await Promise.all(
+        [...providers].map(async ([name, provider]) => {
+          if (!provider.lookUp) return;
+          const pace = paces.get(name) ?? createPace(perSecond, Math.max(1, Math.min(atOnce, perSecond * 10)));
+          paces.set(name, pace);
+          const ids = await redis.zrange(keys.polls(name), '-inf', String(clock()), 'BYSCORE', 'LIMIT', 0, atOnce);
+          const allowed = ids.filter(() => pace.take(clock()));
+          for (const id of allowed) await ask(name, provider, id);
+        }),
+      );
+    },
+  };
+}

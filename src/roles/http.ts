@@ -1,0 +1,121 @@
+// What listens: the API in the role `api`, and in every role the health and the metrics of the process.
+import { monotonicFactory } from 'ulid';
+import { type ApiParts, buildServer } from '../api/server.ts';
+import { createIntake } from '../intake/accept.ts';
+import { createChanges } from '../intake/change.ts';
+import { createApiKeys } from '../store/api-keys.ts';
+import { createAudit } from '../store/audit.ts';
+import { createMessages } from '../store/messages.ts';
+import { createSeen } from '../store/seen.ts';
+import type { Shared } from './shared.ts';
+
+export interface HttpOptions {
+  readonly version: string;
+  /** Does this process serve the API, or only its own health and metrics? */
+  readonly api: boolean;
+  readonly adminKey: string | null;
+  readonly closing: () => boolean;
+  /** Why the process should be replaced; null while it lives. */
+  readonly wedged: () => string | null;
+  /** False while mail waits and the workers of this process do not take it. */
+  readonly attached: () => boolean;
+}
+
+export interface RunningHttp {
+  /** Where it listens, such as `http://127.0.0.1:3000`. */
+  readonly url: string;
+  /** The first admin key, if this start has made it. */
+  readonly firstKey: string | null;
+}
+
+/** Builds the server and listens. */
+export async function runHttp(shared: Shared, options: HttpOptions): Promise<RunningHttp> {
+  const { config, clock, log, vitals, metrics } = shared;
+  const apiKeys = createApiKeys(shared.intakeRedis, options.adminKey, clock);
+  const firstKey = options.api && options.adminKey === null ? await apiKeys.createFirst() : null;
+  const newUlid = monotonicFactory();
+
+  const api: ApiParts = {
+    apiKeys,
+    emails: emailParts(shared, options.closing, () => `em_${newUlid(clock())}`),
+    providers: {
+      providers: Object.entries(config.providers).map(([name, settings]) => ({
+        name,
+        type: settings.type,
+        confirms: shared.adapters.get(name)?.traits.confirmsDelivery ?? false,
+        sandbox:
+          settings.type === 'sandbox'
+            ? { mode: settings.mode, latencyMs: settings.latency, share: settings.share }
+            : null,
+      })),
+      streams: config.streams,
+      world: shared.world.current,
+      evidence: shared.evidence,
+      windowMs: config.health.window,
+      sandbox: shared.sandbox,
+      accounts: shared.accounts,
+      oddities: shared.oddities,
+      unconfirmed: shared.messages.unconfirmed,
+      clock,
+    },
+    suppressions: { suppressions: shared.suppressions, audit: createAudit(shared.workRedis, shared.seal, clock) },
+    webhooks: {
+      providers: shared.adapters,
+      clock,
+      receive: {
+        record: shared.record,
+        accounts: shared.accounts,
+        oddities: shared.oddities,
+        seen: createSeen(shared.workRedis, shared.seal),
+        log,
+        count: metrics.webhook,
+        judge: shared.judgeSoon,
+      },
+    },
+  };
+
+  const server = await buildServer({
+    settings: config.server,
+    version: options.version,
+    log,
+    newId: () => `req_${newUlid()}`,
+    observe: metrics.request,
+    api: options.api ? api : null,
+    ops: {
+      registry: metrics.registry,
+      metricsToken: config.server.metrics_token ?? null,
+      liveness: () => [options.wedged()].filter((reason) => reason !== null),
+      readiness: () => {
+        const faults = [
+          options.closing() ? 'The service is shutting down.' : null,
+          vitals.refusing(),
+          options.attached() ? null : 'The workers do not take mail.',
+        ].filter((fault) => fault !== null);
+        const weaknesses = [...vitals.weaknesses()];
+        return config.redis.durability === 'strict'
+          ? { faults: [...faults, ...weaknesses], notes: [] }
+          : { faults, notes: weaknesses };
+      },
+    },
+  });
+  shared.atEnd(() => server.close());
+  return { url: await server.listen({ host: config.server.host, port: config.server.port }), firstKey };
+}
+
+function emailParts(shared: Shared, closing: () => boolean, newId: () => string): ApiParts['emails'] {
+  const { config, clock, intakeRedis, jobs, seal, metrics, vitals } = shared;
+  const { streams, limits } = config;
+  // The same store functions on the intake's own connection: a record must reach Redis before its job does.
+  const messages = createMessages(intakeRedis, seal, config.retention);
+  return {
+    intake: createIntake({ messages, jobs, seal, streams, newId, clock }),
+    changes: createChanges({ messages, jobs, streams, clock }),
+    messages,
+    rules: () => ({ now: clock(), limits, maxBytes: config.server.body_limit, streams }),
+    senders: config.senders.allow,
+    batchLimit: limits.batch,
+    closing,
+    refusing: vitals.refusing,
+    accepted: metrics.accepted,
+  };
+}

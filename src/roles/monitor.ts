@@ -1,0 +1,67 @@
+// The role `monitor`: one leader judges the providers, and looks after mail that nobody is working on.
+import type { HealthState } from '../core/health.ts';
+import { accountChore } from '../monitor/accounts.ts';
+import { startMonitor } from '../monitor/monitor.ts';
+import { pollChore } from '../monitor/polls.ts';
+import { sandboxEventsChore } from '../monitor/sandbox-events.ts';
+import { sweepChore, trimChore } from '../monitor/sweep.ts';
+import { createWaker } from '../monitor/wake.ts';
+import { createLeadership } from '../store/leader.ts';
+import type { Shared } from './shared.ts';
+
+// How long a dead leader keeps the others waiting.
+const leaseMs = 5_000;
+
+/** Starts it; it stops with the process. */
+export async function runMonitor(shared: Shared): Promise<void> {
+  const { config, clock, log, jobs, messages, workRedis, world } = shared;
+  const waker = createWaker(
+    workRedis,
+    messages,
+    jobs,
+    world.current,
+    config.streams,
+    config.health.probe_interval,
+    log,
+  );
+  const monitor = await startMonitor({
+    leadership: createLeadership(workRedis, shared.me, leaseMs),
+    evidence: shared.evidence,
+    world,
+    store: shared.worldStore,
+    subscriber: shared.subscriber,
+    providers: shared.providerNames,
+    settings: config.health,
+    accounts: shared.accounts,
+    chores: [
+      accountChore(shared.adapters, shared.accounts, config.health.account_check, clock, Math.random, shared.judgeSoon),
+      pollChore(workRedis, messages, shared.adapters, config.delivery.polls, shared.record),
+      sweepChore(workRedis, messages, jobs, clock, log),
+      trimChore(
+        messages,
+        config.retention.messages + config.limits.expires_max,
+        Object.keys(config.streams),
+        shared.providerNames,
+        clock,
+      ),
+      sandboxEventsChore(shared.sandbox, shared.record),
+      waker.probeChore,
+    ],
+    clock,
+    log,
+  });
+  world.onChange((now, before) => {
+    const back = [...now.health].some(
+      ([name, { state }]) => carries(state) && state !== before.health.get(name)?.state,
+    );
+    if (back && monitor.leads()) waker.wakeAll();
+  });
+  shared.atEnd(async () => {
+    await monitor.close();
+    await waker.idle();
+  });
+}
+
+function carries(state: HealthState): boolean {
+  return state === 'up' || state === 'ramping' || state === 'probing';
+}

@@ -1,0 +1,170 @@
+// What every process has, whatever its roles: the store and its modules, the view of the world, the providers, the metrics.
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { Config } from '../../config/schema.ts';
+import { createProvider } from '../../providers/index.ts';
+import type { Provider } from '../../providers/provider.ts';
+import type { Configured } from '../delivery/configured.ts';
+import { createMetrics } from '../metrics.ts';
+import { createAccounts } from '../store/accounts.ts';
+import { connect, type Place, type Role, whenReady } from '../store/connection.ts';
+import { dataKey } from '../store/data-key.ts';
+import { checkDurability } from '../store/durability.ts';
+import { startEmbedded } from '../store/embedded.ts';
+import { createEvidence } from '../store/evidence.ts';
+import { nudgeChannel } from '../store/keys.ts';
+import { createMessages } from '../store/messages.ts';
+import { createOddities } from '../store/oddities.ts';
+import { createJobs } from '../store/queue.ts';
+import { createSandboxStore } from '../store/sandbox.ts';
+import { createSeal } from '../store/seal.ts';
+import { createSuppressions } from '../store/suppressions.ts';
+import { watchVitals } from '../store/vitals.ts';
+import { createWorldStore, watchWorld } from '../store/world.ts';
+import type { RecordParts } from '../webhooks/record.ts';
+import { StartFault } from './start-fault.ts';
+
+/** What the roles are made of. */
+export type Shared = Awaited<ReturnType<typeof openShared>>;
+
+export interface SharedOptions {
+  readonly log: Logger;
+  readonly clock: () => number;
+  /** The Redis program for the embedded mode; looked for in the usual folders when absent. */
+  readonly redisBinary?: string;
+  /** Takes what has to be done at the end; done in reverse order. */
+  readonly atEnd: (step: () => unknown) => void;
+}
+
+const readyWithinMs = 60_000;
+
+/**
+ * Opens everything. Rejects with a message for a person when the service cannot run safely; what was opened until then is
+ * closed by the steps handed to `atEnd`.
+ */
+export async function openShared(config: Config, { log, clock, redisBinary, atEnd }: SharedOptions) {
+  const { place, embedded } = await openStore(config, log, redisBinary, atEnd);
+  const open = (role: Role): Redis => {
+    const client = connect(place, role, log);
+    atEnd(() => client.disconnect());
+    return client;
+  };
+  // Two for requests: a body of megabytes on its way to a worker must not hold up somebody's POST.
+  const intakeRedis = open('request');
+  const workRedis = open('request');
+  const subscriber = open('worker');
+  let readySince = clock();
+  workRedis.on('ready', () => {
+    readySince = clock();
+  });
+  await Promise.all([intakeRedis, workRedis, subscriber].map((client) => whenReady(client, readyWithinMs)));
+  await requireDurability(workRedis, config.redis.durability, log);
+
+  const me = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const seal = createSeal(await sealingKeys(config, embedded));
+  const providerNames = Object.keys(config.providers);
+  const messages = createMessages(workRedis, seal, config.retention);
+  const suppressions = createSuppressions(workRedis, seal, clock);
+  const sandbox = createSandboxStore(workRedis);
+  const jobs = createJobs(intakeRedis, clock);
+  atEnd(() => jobs.close());
+  const worldStore = createWorldStore(workRedis, providerNames, clock);
+  const world = await watchWorld(worldStore, subscriber);
+  atEnd(() => world.close());
+  const vitals = await watchVitals(intakeRedis, me, clock);
+  atEnd(() => vitals.close());
+  const metrics = createMetrics(providerNames, world.current, jobs);
+
+  const providers = new Map<string, Configured>();
+  for (const [name, settings] of Object.entries(config.providers)) {
+    const provider = await createProvider(name, settings, { clock, log: log.child({ provider: name }), sandbox });
+    atEnd(() => provider.close());
+    const { timeout, max_concurrency, max_rate } = settings;
+    providers.set(name, { provider, timeoutMs: timeout, maxConcurrency: max_concurrency, maxRate: max_rate ?? null });
+  }
+  const adapters: ReadonlyMap<string, Provider> = new Map(
+    [...providers].map(([name, { provider }]) => [name, provider]),
+  );
+  const record: RecordParts = { messages, suppressions, clock, delivered: metrics.delivered };
+
+  return {
+    config,
+    log,
+    clock,
+    /** Unique to this process. */
+    me,
+    open,
+    intakeRedis,
+    workRedis,
+    subscriber,
+    /** When the connection to the store was last (re)established, epoch ms. */
+    readySince: () => readySince,
+    seal,
+    messages,
+    suppressions,
+    sandbox,
+    jobs,
+    worldStore,
+    world,
+    vitals,
+    metrics,
+    evidence: createEvidence(workRedis, { ...config.health, proven_for: config.delivery.proven_for }),
+    accounts: createAccounts(workRedis),
+    oddities: createOddities(workRedis, seal),
+    providerNames,
+    providers,
+    adapters,
+    record,
+    /** Whoever learns something about a provider asks the leading monitor, wherever it runs, to look now. */
+    judgeSoon(provider: string): void {
+      workRedis.publish(nudgeChannel, provider).catch(() => {});
+    },
+    atEnd,
+  };
+}
+
+async function openStore(
+  config: Config,
+  log: Logger,
+  binary: string | undefined,
+  atEnd: SharedOptions['atEnd'],
+): Promise<{ place: Place; embedded: boolean }> {
+  if (config.redis.url) return { place: { url: config.redis.url }, embedded: false };
+  const embedded = await startEmbedded({
+    dataDir: config.redis.data_dir,
+    log,
+    ...(binary !== undefined && { binary }),
+  });
+  atEnd(() => embedded.close());
+  return { place: { socketPath: embedded.socketPath }, embedded: true };
+}
+
+async function requireDurability(redis: Redis, wanted: 'strict' | 'relaxed', log: Logger): Promise<void> {
+  const { ok, faults, hidden } = await checkDurability(redis);
+  if (ok) return;
+  const list = faults.map(
+    ({ setting, is, wanted: should, mend }) => `  ${setting} is ${is}, it must be ${should}\n    ${mend}`,
+  );
+  if (hidden) {
+    list.push(
+      '  this Redis does not show its settings (CONFIG GET is refused), so nobody can tell whether it keeps what it acknowledges',
+    );
+  }
+  if (wanted === 'strict') {
+    throw new StartFault(
+      `This Redis could lose accepted mail:\n${list.join('\n')}\nMend it, or set redis.durability to relaxed and accept the risk.`,
+    );
+  }
+  const weak = faults.map(({ setting, is }) => ({ setting, is }));
+  log.warn({ faults: weak, hidden }, 'redis.durability is relaxed, and this Redis could lose accepted mail');
+}
+
+async function sealingKeys(config: Config, embedded: boolean): Promise<Buffer[]> {
+  if (config.encryption.keys.length > 0) return config.encryption.keys.map((key) => Buffer.from(key, 'base64'));
+  if (embedded) return [await dataKey(config.redis.data_dir)];
+  throw new StartFault(
+    'encryption.keys is empty. With an external Redis at least one key is needed: openssl rand -base64 32',
+  );
+}

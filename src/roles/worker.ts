@@ -1,0 +1,61 @@
+// The role `worker`: takes messages from the queue and hands them over.
+import { createDelivery } from '../delivery/deliver.ts';
+import { watchConsumers } from '../delivery/watchdog.ts';
+import { observe } from '../observe.ts';
+import { createConsumers } from '../store/queue.ts';
+import { recordEvent } from '../webhooks/record.ts';
+import type { Shared } from './shared.ts';
+
+export interface RunningWorker {
+  /** False while mail waits and nobody here takes it. */
+  attached(): boolean;
+}
+
+/** @param wedged called when making the consumers anew has not helped: the process should be replaced. */
+export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
+  const { config, clock, log, jobs } = shared;
+  const delivery = createDelivery({
+    messages: shared.messages,
+    evidence: shared.evidence,
+    suppressions: shared.suppressions,
+    world: shared.world,
+    providers: shared.providers,
+    streams: config.streams,
+    settings: config.delivery,
+    recordEvent: (provider, event) => recordEvent(shared.record, provider, event),
+    bodiesMs: config.retention.bodies,
+    clock,
+    storeReadySince: shared.readySince,
+    observer: observe(log, shared.metrics, clock),
+  });
+  let lastTurnAt = clock();
+  const consumers = createConsumers(
+    () => shared.open('worker'),
+    config.delivery.concurrency,
+    (turn, lane) => {
+      lastTurnAt = clock();
+      return delivery.take(turn, lane);
+    },
+    log,
+  );
+  const watchdog = watchConsumers({ consumers, jobs, lastTurnAt: () => lastTurnAt, clock, log, wedged });
+  shared.atEnd(async () => {
+    watchdog.close();
+    delivery.stop();
+    if (await within(consumers.close(), config.server.shutdown_timeout)) return;
+    log.warn(
+      { active: consumers.active() },
+      'attempts in flight did not finish in time; they count as unknown when their leases lapse',
+    );
+  });
+  return { attached: watchdog.attached };
+}
+
+/** False when `work` takes longer than `ms`. */
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  return Promise.race([work.then(() => true), late]).finally(() => clearTimeout(timer));
+}

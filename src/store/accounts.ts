@@ -1,0 +1,30 @@
+// What providers say of our accounts: asked on a schedule by the monitor, or told by a webhook; read by the judge and the API.
+import type { Redis } from 'ioredis';
+import type { AccountStatus } from '../../providers/provider.ts';
+import { keys } from './keys.ts';
+
+/** The last word on an account. `at`: when it was asked for, or said; epoch ms. */
+export interface AccountRecord extends AccountStatus {
+  readonly at: number;
+}
+
+export interface AccountStore {
+  read(provider: string): Promise<AccountRecord | null>;
+  /** Keeps the newer word of two. `unknown` counts as a word: what was certain an hour ago is not certain now. */
+  write(provider: string, record: AccountRecord): Promise<void>;
+}
+
+export function createAccounts(redis: Redis): AccountStore {
+  const read = async (provider: string): Promise<AccountRecord | null> => {
+    const stored = await redis.get(keys.account(provider));
+    return stored === null ? null : (JSON.parse(stored) as AccountRecord);
+  };
+  return {
+    read,
+    async write(provider, record) {
+      const before = await read(provider);
+      if (before && before.at > record.at) return;
+      await redis.set(keys.account(provider), JSON.stringify(record));
+    },
+  };
+}

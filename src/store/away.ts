@@ -1,0 +1,19 @@
+// Is the store away, or unable to write for now?
+
+// What Redis itself says no to in passing: full, loading, read-only while it fails over, a script that blocks it.
+const passing = /^(OOM|LOADING|READONLY|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|UNBLOCKED)\b/;
+const broken =
+  /connection is closed|stream isn't writeable|command timed out|max retries per request|connect(ion)? .*(ended|lost)|ECONN|EPIPE|ENOENT|ETIMEDOUT/i;
+
+/** Is the store away or unable to write for now, rather than our command wrong? */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return (
+    passing.test(error.message) ||
+    broken.test(error.message) ||
+    broken.test(code) ||
+    error.name === 'MaxRetriesPerRequestError' ||
+    error.name === 'AbortError'
+  );
+}
