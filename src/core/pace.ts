@@ -1,5 +1,6 @@
 // A local allowance of so many acts a second, for questions to providers that must stay rare.
 
+/** So many acts a second, and a few saved up. */
 export interface Pace {
   /** Takes one if there is one. */
   take(now: number): boolean;
