@@ -2,6 +2,7 @@
 import type { LoadedConfig } from '../config/load.ts';
 import type { Running } from './app.ts';
 
+/** What the first screen is about. */
 export interface FirstScreen {
   readonly loaded: LoadedConfig;
   readonly running: Pick<Running, 'url' | 'firstKey'>;

@@ -1,15 +1,17 @@
 // The service's metrics, in one registry per app: their names are part of the contract.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { lanes, statuses } from './core/message.ts';
+import { lanes, type Status, statuses } from './core/message.ts';
 import { blame } from './core/outcome.ts';
 import type { Observer } from './delivery/observer.ts';
 import type { Jobs } from './store/queue.ts';
 import type { World } from './store/world.ts';
 
+/** The metrics of one process, and where its parts count. */
 export interface Metrics {
   readonly registry: Registry;
   readonly observer: Pick<Observer, 'moved' | 'attempted' | 'failedOver'>;
-  accepted(stream: string, count: number): void;
+  /** A message was taken in, with its first status. */
+  accepted(stream: string, status: Status): void;
   delivered(provider: string, tookMs: number): void;
   webhook(provider: string, what: string, by: number): void;
   request(route: string, status: number, tookMs: number): void;
@@ -130,7 +132,7 @@ export function createMetrics(providers: readonly string[], world: () => World, 
         failovers.inc({ from: first.name, to: took, cause });
       },
     },
-    accepted: (stream, count) => emails.inc({ stream, status: 'queued' }, count),
+    accepted: (stream, status) => emails.inc({ stream, status }),
     delivered: (provider, tookMs) => delivery.observe({ provider }, tookMs / 1_000),
     webhook: (provider, what, by) => webhooks.inc({ provider, what }, by),
     request: (route, status, tookMs) => requests.observe({ route, status: String(status) }, tookMs / 1_000),

@@ -6,6 +6,7 @@ import { isLoud, type Metrics } from './metrics.ts';
 
 const awayEveryMs = 5_000;
 
+/** Makes the observer that speaks: to the log and to the metrics. */
 export function observe(log: Logger, metrics: Metrics, clock: () => number): Observer {
   let awaySaidAt = Number.NEGATIVE_INFINITY;
   return {

@@ -1,7 +1,7 @@
 // /v1/emails: send, batch, list, show, reschedule, cancel, resend.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { statuses } from '../core/message.ts';
+import { type Status, statuses } from '../core/message.ts';
 import type { Accepted, Intake } from '../intake/accept.ts';
 import { parseMailbox } from '../intake/address.ts';
 import type { Changed, Changes } from '../intake/change.ts';
@@ -27,7 +27,7 @@ export interface EmailParts {
   readonly closing: () => boolean;
   /** Why no mail can be taken in now; null when it can. */
   readonly refusing: () => string | null;
-  readonly accepted: (stream: string, count: number) => void;
+  readonly accepted: (stream: string, status: Status) => void;
 }
 
 const idempotencyHeader = z.object({
@@ -80,7 +80,8 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
     if (why)
       throw new ApiError('store_unavailable', `${why} Nothing was accepted; try again.`, { retryAfterSeconds: 5 });
     const accepted = await intake.accept({ drafts, ...asked });
-    if (accepted.kind === 'accepted') for (const { stream } of drafts) parts.accepted(stream, 1);
+    if (accepted.kind === 'accepted')
+      for (const [index, { stream }] of drafts.entries()) parts.accepted(stream, accepted.statuses[index]!);
     return answerOf(accepted);
   }
 

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { ApiError } from './errors.ts';
-import { documented } from './routes.ts';
+import { answersFor, documented, everywhere } from './routes.ts';
 
 /** What the routes for machines that watch are made of. */
 export interface OpsParts {
@@ -61,6 +61,10 @@ export function opsRoutes(app: FastifyInstance, parts: OpsParts): void {
       schema: {
         summary: 'Metrics for Prometheus',
         description: 'Needs server.metrics_token as bearer token where that is set.',
+        response: {
+          200: { description: 'Done.', content: { 'text/plain': { schema: z.string() } } },
+          ...answersFor([...everywhere, 'invalid_api_key']),
+        },
       },
     },
     async (request, reply) => {

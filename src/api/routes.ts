@@ -29,7 +29,13 @@ export interface Routes {
   route(declaration: Declaration): void;
 }
 
-const everywhere: readonly ErrorName[] = ['bad_request', 'request_timeout', 'headers_too_large', 'internal_error'];
+/** What can go wrong with any request at all. */
+export const everywhere: readonly ErrorName[] = [
+  'bad_request',
+  'request_timeout',
+  'headers_too_large',
+  'internal_error',
+];
 const withScope: readonly ErrorName[] = [
   'missing_api_key',
   'invalid_api_key',
@@ -39,6 +45,19 @@ const withScope: readonly ErrorName[] = [
 ];
 const withBody: readonly ErrorName[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
 
+/** The answers that these errors are, by status, for a route's `response`. */
+export function answersFor(names: readonly ErrorName[]) {
+  const byStatus = new Map<number, ErrorName[]>();
+  for (const name of names)
+    byStatus.set(errorTypes[name].status, [...(byStatus.get(errorTypes[name].status) ?? []), name]);
+  return Object.fromEntries(
+    [...byStatus].map(([status, of]) => [
+      status,
+      { description: of.join(', '), content: { 'application/problem+json': { schema: problemView } } },
+    ]),
+  );
+}
+
 /** Declares routes on `app`: what they take is validated by the same schemas that describe them. */
 export function documented(app: FastifyInstance): Routes {
   return {
@@ -46,15 +65,6 @@ export function documented(app: FastifyInstance): Routes {
       const names = [
         ...new Set([...everywhere, ...errors, ...(scope ? withScope : []), ...(rest.method === 'GET' ? [] : withBody)]),
       ];
-      const byStatus = new Map<number, ErrorName[]>();
-      for (const name of names)
-        byStatus.set(errorTypes[name].status, [...(byStatus.get(errorTypes[name].status) ?? []), name]);
-      const problems = Object.fromEntries(
-        [...byStatus].map(([status, of]) => [
-          status,
-          { description: of.join(', '), content: { 'application/problem+json': { schema: problemView } } },
-        ]),
-      );
       const good = Object.fromEntries(
         Object.entries(answers).map(([status, schema]) => [
           status,
@@ -71,7 +81,7 @@ export function documented(app: FastifyInstance): Routes {
           ...(query && { querystring: query }),
           ...(headers && { headers }),
           ...(body && { body }),
-          response: { ...good, ...problems },
+          response: { ...good, ...answersFor(names) },
         },
         config: scope ? { scope } : {},
       });

@@ -30,6 +30,7 @@ export interface ApiParts {
   readonly webhooks: WebhookRouteParts;
 }
 
+/** What the server is made of. Durations in ms, sizes in bytes. */
 export interface ServerParts {
   readonly settings: {
     readonly body_limit: number;
@@ -44,6 +45,8 @@ export interface ServerParts {
   readonly newId: () => string;
   readonly observe: (route: string, status: number, tookMs: number) => void;
 }
+
+const closeGraceMs = 5_000;
 
 /** The largest body on the wire for mail of `limit` bytes: attachments come in base64, a third larger, and JSON adds a little. */
 export function wireLimit(limit: number): number {
@@ -94,6 +97,8 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
+    // Nobody who reads or writes too slowly holds up the stop: what is accepted is on disk.
+    setTimeout(() => app.server.closeAllConnections(), closeGraceMs).unref();
   });
   app.addHook('onRequest', async (request) => {
     if (closing && !request.url.startsWith('/health/')) {

@@ -8,6 +8,7 @@ import { callerOf } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
 
+/** What the routes need. */
 export interface SuppressionRouteParts {
   readonly suppressions: SuppressionStore;
   readonly audit: Audit;
@@ -43,6 +44,7 @@ const addressParams = z.object({ address: z.string() });
 const reasonQuery = z.strictObject({ reason: z.string().min(1).max(500) });
 const addBody = z.strictObject({ address: z.string(), reason: z.string().min(1).max(500) });
 
+/** Adds the routes of the suppression list and of the audit. */
 export function suppressionRoutes(app: FastifyInstance, { suppressions, audit }: SuppressionRouteParts): void {
   const routes = documented(app);
 

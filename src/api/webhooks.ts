@@ -4,6 +4,7 @@ import type { Provider } from '../../providers/provider.ts';
 import { type ReceiveParts, receive } from '../webhooks/receive.ts';
 import { ApiError } from './errors.ts';
 
+/** What the route needs. */
 export interface WebhookRouteParts {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly receive: ReceiveParts;
@@ -13,6 +14,7 @@ export interface WebhookRouteParts {
 // A thousand events in one request, with room to spare; providers send less.
 const largestBody = 8_388_608;
 
+/** Adds `POST` and `HEAD /webhooks/:provider`. */
 export async function webhookRoutes(app: FastifyInstance, parts: WebhookRouteParts): Promise<void> {
   // In a scope of its own: every content type is welcome here, and none is parsed.
   await app.register(async (scope) => {

@@ -7,6 +7,7 @@ import type { Pace } from '../core/pace.ts';
 const settleMs = 1_000;
 const answerMs = 2_500;
 
+/** What asking has made of a result. */
 export interface Asked {
   readonly result: Result;
   /** What the provider knew beside the bare fact; to be recorded once the attempt is closed. */

@@ -1,11 +1,11 @@
 // After the wire: what came of an attempt is recorded until the store takes it, whatever that needs.
 import type { Result } from '../../providers/provider.ts';
+import { hasSignOfLife } from '../core/events.ts';
 import {
   type Attempt,
   addressesOf,
   closeAttempt,
   type Flow,
-  hasSignOfLife,
   isPending,
   type Status,
   statusOf,
@@ -33,6 +33,7 @@ export interface RecorderParts {
   readonly ended: (attempt: Attempt, message: Message, result: Result) => void;
 }
 
+/** Writes down what came of the wire. */
 export interface Recorder {
   /** Records a change; on a conflict, on what the message has become meanwhile. Null when it is gone. */
   record(message: Message, change: (flow: Flow) => Flow, options?: RecordOptions): Promise<Message | null>;
@@ -49,6 +50,7 @@ interface RecordOptions {
 // How soon the sweeper looks after a message whose turn goes on at once.
 const soonMs = 30_000;
 
+/** Makes the recorder of one process. */
 export function createRecorder(parts: RecorderParts): Recorder {
   const { messages, evidence, clock, observer, patience } = parts;
 

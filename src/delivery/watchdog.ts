@@ -11,15 +11,16 @@ export interface WatchdogParts {
   readonly log: { error(fields: Record<string, unknown>, text: string): void };
   /** Called when making the workers anew has not helped: the process should be replaced. */
   readonly wedged: () => void;
+  /** How often to look, how long mail may wait untaken before the workers are made anew, and before this process gives up; ms. */
+  readonly patience?: { readonly everyMs: number; readonly idleMs: number; readonly wedgedMs: number };
 }
 
-const everyMs = 5_000;
-const idleMs = 15_000;
-const wedgedMs = 45_000;
+const usualPatience = { everyMs: 5_000, idleMs: 15_000, wedgedMs: 45_000 };
 
 /** Starts watching. `attached` is false while mail waits and nobody here takes it. */
 export function watchConsumers(parts: WatchdogParts): { attached(): boolean; close(): void } {
   const { consumers, jobs, clock, log } = parts;
+  const { everyMs, idleMs, wedgedMs } = parts.patience ?? usualPatience;
   let quietSince: number | null = null;
   let restarted = false;
   let looking = false;

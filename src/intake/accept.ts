@@ -5,6 +5,7 @@ import type { Jobs } from '../store/queue.ts';
 import type { Seal } from '../store/seal.ts';
 import type { Draft } from './draft.ts';
 
+/** What the intake is made of. */
 export interface IntakeParts {
   readonly messages: Messages;
   readonly jobs: Jobs;
@@ -29,6 +30,7 @@ export type Accepted =
   | { readonly kind: 'accepted' | 'replayed'; readonly ids: readonly string[]; readonly statuses: readonly Status[] }
   | { readonly kind: 'conflict' };
 
+/** Takes mail in, durably. */
 export interface Intake {
   /**
    * Accepts all drafts of a request or none. A repeat of an idempotency key finishes whatever the first request left undone and
@@ -43,6 +45,7 @@ export interface Intake {
   repeat(request: Omit<Request, 'drafts'>): Promise<Accepted | null>;
 }
 
+/** Makes the intake of one process. `jobs` has to share the connection of `messages`: see `accept`. */
 export function createIntake(parts: IntakeParts): Intake {
   const { messages, jobs, seal, clock } = parts;
   const keyOf = (sentBy: string, key: string, input: unknown) => ({

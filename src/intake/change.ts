@@ -1,13 +1,16 @@
 // What a sender or an operator may still change about an accepted message: its time, its fate, another round.
-import { endFlow, resendFlow, statusOf } from '../core/message.ts';
+import { endFlow, resendFlow, type Status, statusOf } from '../core/message.ts';
 import type { Message, Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
 
+/** What changes need. */
 export interface ChangeParts {
   readonly messages: Messages;
   readonly jobs: Jobs;
   readonly streams: Readonly<Record<string, { readonly expires_in: number }>>;
   readonly clock: () => number;
+  /** Told of every change of a message's status, and of those that leave it as it was. */
+  readonly moved: (message: Message, to: Status) => void;
 }
 
 /** `changed` with the message as it is now; `refused` with why, in words for the caller; `unknown` when there is no such message. */
@@ -16,6 +19,7 @@ export type Changed =
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'unknown' };
 
+/** What may still be changed about an accepted message. */
 export interface Changes {
   /** Sends a scheduled or queued message at another time (epoch ms). Its life after that time stays as long as it was. */
   reschedule(id: string, at: number): Promise<Changed>;
@@ -27,7 +31,8 @@ export interface Changes {
 
 type Step = { readonly refuse: string } | { readonly message: Message; readonly save: Parameters<Messages['save']>[1] };
 
-export function createChanges({ messages, jobs, streams, clock }: ChangeParts): Changes {
+/** Makes the changes of one process. */
+export function createChanges({ messages, jobs, streams, clock, moved }: ChangeParts): Changes {
   // Reads, decides, writes if nothing has changed since; else again.
   async function change(id: string, decide: (message: Message) => Step | Promise<Step>): Promise<Changed> {
     for (;;) {
@@ -35,7 +40,9 @@ export function createChanges({ messages, jobs, streams, clock }: ChangeParts): 
       if (!message) return { kind: 'unknown' };
       const step = await decide(message);
       if ('refuse' in step) return { kind: 'refused', why: step.refuse };
-      if (await messages.save(message, step.save)) return { kind: 'changed', message: step.message };
+      if (!(await messages.save(message, step.save))) continue;
+      moved(message, step.message.status);
+      return { kind: 'changed', message: step.message };
     }
   }
 

@@ -9,6 +9,7 @@ import { createMessages } from '../store/messages.ts';
 import { createSeen } from '../store/seen.ts';
 import type { Shared } from './shared.ts';
 
+/** What the process tells its server about itself. */
 export interface HttpOptions {
   readonly version: string;
   /** Does this process serve the API, or only its own health and metrics? */
@@ -21,6 +22,7 @@ export interface HttpOptions {
   readonly attached: () => boolean;
 }
 
+/** A server that listens. */
 export interface RunningHttp {
   /** Where it listens, such as `http://127.0.0.1:3000`. */
   readonly url: string;
@@ -109,7 +111,7 @@ function emailParts(shared: Shared, closing: () => boolean, newId: () => string)
   const messages = createMessages(intakeRedis, seal, config.retention);
   return {
     intake: createIntake({ messages, jobs, seal, streams, newId, clock }),
-    changes: createChanges({ messages, jobs, streams, clock }),
+    changes: createChanges({ messages, jobs, streams, clock, moved: metrics.observer.moved }),
     messages,
     rules: () => ({ now: clock(), limits, maxBytes: config.server.body_limit, streams }),
     senders: config.senders.allow,

@@ -29,6 +29,7 @@ import { StartFault } from './start-fault.ts';
 /** What the roles are made of. */
 export type Shared = Awaited<ReturnType<typeof openShared>>;
 
+/** The surroundings of one process. */
 export interface SharedOptions {
   readonly log: Logger;
   readonly clock: () => number;
@@ -87,7 +88,8 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
   const adapters: ReadonlyMap<string, Provider> = new Map(
     [...providers].map(([name, { provider }]) => [name, provider]),
   );
-  const record: RecordParts = { messages, suppressions, clock, delivered: metrics.delivered };
+  const { delivered } = metrics;
+  const record: RecordParts = { messages, suppressions, clock, delivered, moved: metrics.observer.moved };
 
   return {
     config,

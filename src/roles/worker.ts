@@ -6,6 +6,7 @@ import { createConsumers } from '../store/queue.ts';
 import { recordEvent } from '../webhooks/record.ts';
 import type { Shared } from './shared.ts';
 
+/** The workers of one process. */
 export interface RunningWorker {
   /** False while mail waits and nobody here takes it. */
   attached(): boolean;

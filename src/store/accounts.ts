@@ -8,12 +8,14 @@ export interface AccountRecord extends AccountStatus {
   readonly at: number;
 }
 
+/** The last word on every account. */
 export interface AccountStore {
   read(provider: string): Promise<AccountRecord | null>;
   /** Keeps the newer word of two. `unknown` counts as a word: what was certain an hour ago is not certain now. */
   write(provider: string, record: AccountRecord): Promise<void>;
 }
 
+/** Keeps the words in Redis, for all processes. */
 export function createAccounts(redis: Redis): AccountStore {
   const read = async (provider: string): Promise<AccountRecord | null> => {
     const stored = await redis.get(keys.account(provider));

@@ -5,7 +5,9 @@ import { defineScript } from './connection.ts';
 import { crc32 } from './crc32.ts';
 import { keys } from './keys.ts';
 
+/** What an API key may be allowed: `admin` includes the others. */
 export const scopes = ['send', 'read', 'operate', 'admin'] as const;
+/** One of the scopes. */
 export type Scope = (typeof scopes)[number];
 
 /** Who is calling. `streams` and `senders`: null allows all of them. */
@@ -18,6 +20,7 @@ export interface Principal {
   readonly senders: readonly string[] | null;
 }
 
+/** The API keys of this installation. */
 export interface ApiKeys {
   /** Who this key belongs to; null when it is none of ours. Rejects when the store is away and the key is not known yet. */
   identify(key: string): Promise<Principal | null>;

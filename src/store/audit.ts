@@ -14,6 +14,7 @@ export interface AuditEntry {
   readonly why: string;
 }
 
+/** The record of changes by people and keys. */
 export interface Audit {
   write(entry: Omit<AuditEntry, 'id' | 'at'>): Promise<void>;
   /** Newest first; `cursor` is the id of the last entry of the page before. */

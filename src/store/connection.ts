@@ -111,7 +111,9 @@ export function whenReady(client: Redis, withinMs?: number): Promise<void> {
   });
 }
 
+/** An argument of a script, as Redis takes it. */
 export type ScriptArg = string | number | Buffer;
+/** A script, ready to run on a connection. */
 export type Script<Reply> = (
   client: Redis,
   keys: readonly (string | Buffer)[],

@@ -11,6 +11,7 @@ export interface DurabilityFault {
   readonly mend: string;
 }
 
+/** What a look at the settings of a Redis has shown. */
 export interface Durability {
   /** Everything could be seen, and nothing is wrong. */
   readonly ok: boolean;

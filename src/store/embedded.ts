@@ -7,6 +7,7 @@ import { checkBinary, requireRedis, thisMachine } from './redis-binary.ts';
 import { type Seat, stopIfEmpty, takeSeat } from './seat.ts';
 import { explainEnd, prepareFolder, refuseToForget, type ServerFolder } from './server-folder.ts';
 
+/** Where the embedded Redis lives, and who hears of it. */
 export interface EmbeddedOptions {
   /** Made if it is not there. For one machine only: sockets do not cross a network. */
   readonly dataDir: string;
@@ -19,6 +20,7 @@ export interface EmbeddedOptions {
   readonly onBack?: () => void;
 }
 
+/** The embedded Redis, as one of its processes holds it. */
 export interface Embedded {
   /** Where to connect. Stays the same through restarts. */
   readonly socketPath: string;

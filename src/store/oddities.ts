@@ -11,6 +11,7 @@ export interface Oddity {
   readonly raw: string;
 }
 
+/** The collection of what belongs to nothing of ours. */
 export interface Oddities {
   keep(provider: string, oddity: Oddity): Promise<void>;
   /** Newest first. */
@@ -22,6 +23,7 @@ export interface Oddities {
 const kept = 1_000;
 const field = 'oddity';
 
+/** Keeps it in Redis, sealed. */
 export function createOddities(redis: Redis, seal: Seal): Oddities {
   return {
     async keep(provider, oddity) {

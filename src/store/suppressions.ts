@@ -12,12 +12,14 @@ export interface Suppression {
   readonly by: string | null;
 }
 
+/** An entry of the list. */
 export interface Suppressed extends Suppression {
   readonly address: string;
   /** Epoch ms. */
   readonly at: number;
 }
 
+/** The list, by address. */
 export interface SuppressionStore {
   /** Puts an address on the list; false when it was there already, and then nothing changes. */
   add(address: string, why: Suppression): Promise<boolean>;
@@ -34,6 +36,7 @@ export interface SuppressionStore {
 // Under what key the reason is sealed: bound to the hash, not to the address, which the hash hides.
 const field = 'suppression';
 
+/** Keeps the list in Redis: addresses sealed, found by their keyed hashes. */
 export function createSuppressions(redis: Redis, seal: Seal, clock: () => number): SuppressionStore {
   const open = (key: string, sealed: Buffer): Suppressed =>
     JSON.parse(seal.open(key, field, sealed).toString()) as Suppressed;

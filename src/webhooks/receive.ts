@@ -5,6 +5,7 @@ import type { Oddities } from '../store/oddities.ts';
 import type { SeenStore } from '../store/seen.ts';
 import { type RecordParts, recordEvent } from './record.ts';
 
+/** What receiving is made of. */
 export interface ReceiveParts {
   readonly record: RecordParts;
   readonly accounts: AccountStore;

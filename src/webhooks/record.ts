@@ -1,7 +1,8 @@
 // Recording one event about one message: joined, folded in, saved; safe to repeat.
 import type { ProviderEvent } from '../../providers/provider.ts';
+import { addEvent, isSignOfLife } from '../core/events.ts';
 import { maskAddresses } from '../core/mask.ts';
-import { addEvent, addressesOf, isPending, isSignOfLife, statusOf } from '../core/message.ts';
+import { addressesOf, isPending, type Status, statusOf } from '../core/message.ts';
 import type { Message, Messages } from '../store/messages.ts';
 import type { SuppressionStore } from '../store/suppressions.ts';
 
@@ -12,6 +13,8 @@ export interface RecordParts {
   readonly clock: () => number;
   /** Told once for every recipient's first confirmed delivery: ms from the provider's acceptance to `delivered`. */
   readonly delivered: (provider: string, tookMs: number) => void;
+  /** Told of every change of a message's status, and of those that leave it as it was. */
+  readonly moved: (message: Message, to: Status) => void;
 }
 
 /**
@@ -50,6 +53,7 @@ export async function recordEvent(
       ...(isSignOfLife(event.type) && { confirmation: { provider, state: 'heard' } }),
     });
     if (!saved) continue;
+    parts.moved(message, status);
     const accepted = message.flow.attempts.find(
       (attempt) => attempt.provider === provider && attempt.outcome === 'accepted',
     );
