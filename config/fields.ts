@@ -135,3 +135,10 @@ export const whenSection = { when: ({ value }: { value: unknown }) => isSection(
 export function isSection(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** An `http` or `https` address without login, query, fragment and final slash, or null when it is none: paths are added to it. */
+export function toHttpUrl(written: string): string | null {
+  if (!/^https?:\/\//.test(written) || !URL.canParse(written)) return null;
+  const { username, password, search, hash, origin, pathname } = new URL(written);
+  return [username, password, search, hash].every((part) => part === '') ? origin + pathname.replace(/\/+$/, '') : null;
+}

@@ -1,7 +1,12 @@
 // Every setting, once: its type, its default, its meaning, whether it is secret. All else (faults, docs, types) is derived.
 import { z } from 'zod';
+import { mandrillSettings } from '../providers/mandrill/settings.ts';
 import { moduleSettings } from '../providers/module/settings.ts';
+import { postmarkSettings } from '../providers/postmark/settings.ts';
+import { resendSettings } from '../providers/resend/settings.ts';
 import { sandboxSettings } from '../providers/sandbox/settings.ts';
+import { sendgridSettings } from '../providers/sendgrid/settings.ts';
+import { sesSettings } from '../providers/ses/settings.ts';
 import { smtpSettings } from '../providers/smtp/settings.ts';
 import { crossCheck } from './cross.ts';
 import { name, whenSection } from './fields.ts';
@@ -12,6 +17,11 @@ import { delivery, health, limits, retention } from './tuning.ts';
 /** One entry of `providers`, by its `type`. A new type of provider is one more line here. */
 export const providerSettings = z.discriminatedUnion('type', [
   smtpSettings, //
+  mandrillSettings,
+  sesSettings,
+  postmarkSettings,
+  sendgridSettings,
+  resendSettings,
   sandboxSettings,
   moduleSettings,
 ]);

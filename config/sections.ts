@@ -1,6 +1,6 @@
 // The settings of the service itself: where it listens, where it keeps things, how they are sealed, who may be the sender.
 import { z } from 'zod';
-import { addressRange, converted, duration, host, integer, size, text, toDomain } from './fields.ts';
+import { addressRange, converted, duration, host, integer, size, text, toDomain, toHttpUrl } from './fields.ts';
 import { redisUrlFault } from './redis-url.ts';
 
 /** `server`: the HTTP side. */
@@ -26,7 +26,7 @@ export const server = z.strictObject({
     .prefault([])
     .meta({ description: 'The proxies whose `X-Forwarded-For` is believed. Empty: none.' }),
   public_url: converted(
-    toPublicUrl,
+    toHttpUrl,
     'is no address of this service: write scheme, host and perhaps a path, such as https://mail.acme.example',
   )
     .meta({ kind: 'URL' })
@@ -114,10 +114,4 @@ function toSenderPattern(written: string): string | null {
   const domain = toDomain(written.slice(at + 1 + below.length));
   if (domain === null || !(local === '*' || /^[^\s@*<>,;"\\]{1,64}$/.test(local))) return null;
   return `${local}@${below}${domain}`;
-}
-
-function toPublicUrl(written: string): string | null {
-  if (!/^https?:\/\//.test(written) || !URL.canParse(written)) return null;
-  const { username, password, search, hash, origin, pathname } = new URL(written);
-  return [username, password, search, hash].every((part) => part === '') ? origin + pathname.replace(/\/+$/, '') : null;
 }

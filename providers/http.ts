@@ -7,6 +7,7 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
+/** One request. It ends when `signal` aborts, however far it has got. */
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly url: string;
@@ -15,7 +16,7 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
-/** Header names in lower case; a repeated header is joined with `, `. */
+/** An answer, whatever its status. Header names in lower case; a repeated header is joined with `, `. */
 export interface HttpResponse {
   readonly kind: 'answered';
   readonly status: number;
@@ -38,6 +39,7 @@ export interface HttpTrouble {
   readonly answer: { readonly status: number; readonly body: string } | null;
 }
 
+/** Connections to anywhere, kept for the next request. */
 export interface HttpClient {
   /** Never rejects. */
   request(request: HttpRequest): Promise<HttpResponse | HttpTrouble>;
@@ -45,6 +47,7 @@ export interface HttpClient {
   close(): void;
 }
 
+/** What may differ from adapter to adapter. */
 export interface HttpClientSettings {
   /** How long name look-up, connection and TLS may take together, ms. Waiting for one of `maxSockets` does not count. */
   readonly connectTimeoutMs?: number;
@@ -150,12 +153,13 @@ function carry(
     phase = split > 0 ? 'sending' : 'sent';
   };
   outgoing.on('socket', (socket: Socket | TLSSocket) => {
-    const secure = 'authorized' in socket;
-    if (secure ? socket.authorized : !socket.connecting) return established();
-    phase = socket.connecting ? 'connecting' : 'encrypting';
+    if (!socket.connecting) return established();
+    phase = 'connecting';
     connecting = setTimeout(() => trouble('timeout', `no connection within ${connectTimeoutMs} ms`), connectTimeoutMs);
-    if (secure) {
-      socket.once('connect', () => (phase = 'encrypting'));
+    if ('authorized' in socket) {
+      socket.once('connect', () => {
+        phase = 'encrypting';
+      });
       socket.once('secureConnect', established);
     } else socket.once('connect', established);
   });
@@ -179,9 +183,7 @@ function carry(
       if (size > largestAnswer) trouble('unreadable_response', `the answer is larger than ${largestAnswer} bytes`);
       else chunks.push(chunk);
     });
-    incoming.on('end', () => {
-      if (incoming.complete) settle({ kind: 'answered', ...head, body: Buffer.concat(chunks).toString('utf8') });
-    });
+    incoming.on('end', () => settle({ kind: 'answered', ...head, body: Buffer.concat(chunks).toString('utf8') }));
     incoming.on('error', (error: Error) =>
       trouble('unreadable_response', `the answer was cut off: ${describe(error)}`),
     );

@@ -129,6 +129,7 @@ export interface ProviderEvent {
   readonly detail: string;
 }
 
+/** What can become of a mail after a provider has taken it. */
 export type EventType =
   | 'sent'
   | 'delivered'
@@ -249,6 +250,7 @@ export interface ProviderParts {
   readonly sandbox: SandboxState;
 }
 
+/** How a sandbox provider misbehaves; `deliver` is how it behaves. */
 export type SandboxMode =
   | 'deliver'
   | 'bounce'

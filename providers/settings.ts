@@ -10,9 +10,10 @@ export const commonSettings = {
   max_rate: rate().optional().meta({
     description: 'The most hand-overs in a given time that this provider gets, over all processes; no limit if absent.',
   }),
-  max_concurrency: integer(1, 10_000)
-    .prefault(32)
-    .meta({ description: 'The most hand-overs at the same time that this provider gets, over all processes; normal mail may use three quarters of them, bulk mail half.' }),
+  max_concurrency: integer(1, 10_000).prefault(32).meta({
+    description:
+      'The most hand-overs at the same time that this provider gets, over all processes; normal mail may use three quarters of them, bulk mail half.',
+  }),
   from_domains: z.array(domain()).prefault([]).meta({
     description: 'The sender domains that are verified there; mail from others goes to another provider. Empty: all.',
   }),

@@ -51,8 +51,8 @@ function create(name: string, settings: SandboxSettings, { clock, sandbox: state
         permanent: type === 'bounced',
       };
       const detail = type === 'bounced' ? 'sandbox: no such mailbox' : 'sandbox: in the inbox';
-      const told = mail.recipients.map((recipient) =>
-        state.announce(name, { ...event, id: `${id}:${recipient}`, recipient, detail }),
+      const told = mail.recipients.map((recipient, index) =>
+        state.announce(name, { ...event, id: `${id}:${index}`, recipient, detail }),
       );
       await Promise.all(told);
     }

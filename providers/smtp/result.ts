@@ -49,7 +49,10 @@ export function troubleResult(trouble: Trouble, clean: Clean): Result {
  * one that leaves most hope speaks for the whole: `failed` before `refused` before `rejected`.
  */
 export function handOverResult(handOver: HandOver, mail: Mail, messageId: string, clean: Clean): Result {
-  const refusals = handOver.refusals.map(({ address, text, reply }): Refusal => {
+  const { trouble } = handOver;
+  // MAIL and RCPT go out together: once MAIL is refused, what the relay says to RCPT (503) is about that, not about the recipient.
+  const asked = trouble?.phase === 'mail' && trouble.reply !== null ? [] : handOver.refusals;
+  const refusals = asked.map(({ address, text, reply }): Refusal => {
     const judged = judgeTrouble({ phase: 'rcpt', reply, cause: 'unreadable_response', text });
     return { address, judged, detail: describe({ phase: 'rcpt', reply, text }, clean) };
   });

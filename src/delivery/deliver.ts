@@ -283,7 +283,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       });
     }
     const mail = mailOf(message.id, message.envelope, body, message.flow);
-    const first = await handOver(provider, mail, Math.min(timeoutMs, left));
+    const first = await handOver(provider, mail, attempt.round, Math.min(timeoutMs, left));
     const { result, found } = await askAbout(provider, mail, first, attempt.startedAt, paceOf(attempt.provider), clock);
     const closed = await recorder.close(message, attempt, result);
     for (const event of found?.events ?? []) await patience(() => parts.recordEvent(attempt.provider, event));

@@ -6,10 +6,10 @@ import { maskAddresses } from '../core/mask.ts';
 const graceMs = 1_000;
 
 /**
- * Sends `mail` through `provider` within `timeoutMs`. Never rejects: an adapter that throws, or does not settle, may have sent the
+ * Sends `mail` through `provider` within `timeoutMs`. `round` is part of the idempotency key: an operator's resend is a new mail to the provider. Never rejects: an adapter that throws, or does not settle, may have sent the
  * mail, so that is `unknown`. Addresses in the provider's words are masked.
  */
-export async function handOver(provider: Provider, mail: Mail, timeoutMs: number): Promise<Result> {
+export async function handOver(provider: Provider, mail: Mail, round: number, timeoutMs: number): Promise<Result> {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
   let guard: NodeJS.Timeout | undefined;
@@ -26,7 +26,7 @@ export async function handOver(provider: Provider, mail: Mail, timeoutMs: number
   });
   try {
     const result = await Promise.race([
-      provider.send(mail, { signal: abort.signal, timeoutMs, idempotencyKey: mail.id }),
+      provider.send(mail, { signal: abort.signal, timeoutMs, idempotencyKey: `${mail.id}-${round}` }),
       cutOff,
     ]);
     return masked(result);

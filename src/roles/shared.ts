@@ -68,7 +68,7 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
   const providerNames = Object.keys(config.providers);
   const messages = createMessages(workRedis, seal, config.retention);
   const suppressions = createSuppressions(workRedis, seal, clock);
-  const sandbox = createSandboxStore(workRedis);
+  const sandbox = createSandboxStore(workRedis, seal);
   const jobs = createJobs(intakeRedis, clock);
   atEnd(() => jobs.close());
   const worldStore = createWorldStore(workRedis, providerNames, clock);

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import type { ProviderEvent, SandboxBehaviour, SandboxMail, SandboxState } from '../../providers/provider.ts';
 import { defineScript } from './connection.ts';
 import { keys } from './keys.ts';
+import type { Seal } from './seal.ts';
 
 const inboxKept = 1_000;
 
@@ -31,8 +32,13 @@ export interface SandboxStore extends SandboxState {
   due(now: number, limit: number): Promise<DueEvent[]>;
 }
 
-/** The shared state of the sandboxes in this Redis. */
-export function createSandboxStore(redis: Redis): SandboxStore {
+/** The shared state of the sandboxes in this Redis. Mails and events are sealed: a sandbox sends nothing, but what it gets is real. */
+export function createSandboxStore(redis: Redis, seal: Seal): SandboxStore {
+  const sealed = (field: string, value: unknown) =>
+    seal.seal('sandbox', field, Buffer.from(JSON.stringify(value))).toString('base64');
+  const opened = (field: string, stored: string): unknown =>
+    JSON.parse(seal.open('sandbox', field, Buffer.from(stored, 'base64')).toString());
+
   return {
     async behaviour(provider) {
       const stored = await redis.hget(keys.sandboxBehaviour, provider);
@@ -44,21 +50,21 @@ export function createSandboxStore(redis: Redis): SandboxStore {
     async deliver(mail) {
       await redis
         .multi()
-        .lpush(keys.sandboxInbox(mail.provider), JSON.stringify(mail))
+        .lpush(keys.sandboxInbox(mail.provider), sealed('mail', mail))
         .ltrim(keys.sandboxInbox(mail.provider), 0, inboxKept - 1)
         .exec();
     },
     async announce(provider, event) {
-      await redis.zadd(keys.sandboxEvents, event.at, JSON.stringify({ provider, event }));
+      await redis.zadd(keys.sandboxEvents, event.at, sealed('event', { provider, event }));
     },
     async inbox(provider, limit) {
       const mails = await redis.lrange(keys.sandboxInbox(provider), 0, limit - 1);
-      return mails.map((mail) => JSON.parse(mail) as SandboxMail);
+      return mails.map((mail) => opened('mail', mail) as SandboxMail);
     },
     async due(now, limit) {
       const due = await takeScript(redis, [keys.sandboxEvents], [now, limit]);
       return due.map((stored) => ({
-        ...(JSON.parse(stored) as { provider: string; event: ProviderEvent }),
+        ...(opened('event', stored) as { provider: string; event: ProviderEvent }),
         done: async () => {
           await redis.zrem(keys.sandboxEvents, stored);
         },

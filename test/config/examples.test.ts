@@ -87,6 +87,14 @@ describe('the table of settings', () => {
       'redis.url',
       'encryption.keys',
       'providers.<smtp>.password',
+      'providers.<mandrill>.api_key',
+      'providers.<mandrill>.webhook_key',
+      'providers.<ses>.secret_access_key',
+      'providers.<ses>.session_token',
+      'providers.<postmark>.server_token',
+      'providers.<postmark>.webhook_password',
+      'providers.<resend>.api_key',
+      'providers.<resend>.webhook_secret',
     ]);
   });
 
@@ -95,7 +103,28 @@ describe('the table of settings', () => {
       server: { metrics_token: 'made-up', public_url: 'https://mail.acme.example' },
       redis: { url: 'redis://a' },
       encryption: { keys: [madeUpKey] },
-      providers: { relay: { user: 'u', password: 'made-up', max_rate: '1/s', name: 'x' }, box: { type: 'sandbox' } },
+      providers: {
+        relay: { user: 'u', password: 'made-up', max_rate: '1/s', name: 'x' },
+        box: { type: 'sandbox' },
+        ses: {
+          type: 'ses',
+          region: 'us-east-1',
+          access_key_id: 'AKIDMADEUP',
+          secret_access_key: 'made-up',
+          session_token: 'made-up',
+          configuration_set: 'mail',
+          sns_topic_arns: ['arn:aws:sns:us-east-1:123456789012:mail-events'],
+          endpoint: 'https://ses.example.net',
+        },
+        postmark: { type: 'postmark', server_token: 'made-up', webhook_user: 'u', webhook_password: 'made-up' },
+        resend: { type: 'resend', api_key: 'made-up', webhook_secret: 'whsec_bWFkZS11cC1zZWNyZXQ=' },
+        chimp: {
+          type: 'mandrill',
+          api_key: 'made-up',
+          webhook_key: 'made-up',
+          webhook_url: 'https://mail.acme.example/x',
+        },
+      },
     });
     const { config } = await load(everything);
     const paths = new Set(table.map(({ path }) => path.replace(/<\w+>/, '*')));

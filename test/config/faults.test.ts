@@ -135,7 +135,7 @@ describe('one fault', () => {
       '"acme.example"',
       'write an address, *@ and a domain, or *',
     ],
-    [{ senders: { allow: ['*', '*@*.acme.example'] } }, 'senders.allow.1', '"*@*.acme.example"', 'is no sender'],
+    [{ senders: { allow: ['*', '*@*.*.acme.example'] } }, 'senders.allow.1', '"*@*.*.acme.example"', 'is no sender'],
     [{ senders: { allow: ['b*@acme.example'] } }, 'senders.allow.0', '"b*@acme.example"', 'is no sender'],
     [{ senders: { allow: ['Acme <a@acme.example>'] } }, 'senders.allow.0', '"Acme <a@acme.example>"', 'is no sender'],
     [
@@ -152,7 +152,7 @@ describe('one fault', () => {
     [{ providers: { Relay: { type: 'sandbox' } } }, 'providers.Relay', '{…}', 'use 1 to 63 of a-z, 0-9, _ and -'],
     [{ providers: { ['a'.repeat(64)]: { type: 'sandbox' } } }, 'providers.••••', '{…}', 'use 1 to 63 of a-z'],
     [{ providers: { extra: 'sandbox' } }, 'providers.extra', '••••', 'must be a section'],
-    [{ providers: { extra: {} } }, 'providers.extra.type', '', 'must be a type that is known here: smtp, sandbox'],
+    [{ providers: { extra: {} } }, 'providers.extra.type', '', 'must be a type that is known here: smtp, '],
     [{ providers: { extra: { type: 'smtp' } } }, 'providers.extra.host', '', 'is missing: add it'],
     [relay({ host: '' }), 'providers.relay.host', '""', 'must be a host name'],
     [
@@ -240,19 +240,16 @@ describe('one fault', () => {
     expect(more.faults.map((each) => each.path).sort()).toEqual([...new Set([path, 'retention.bodies'])].sort());
   });
 
-  test.each(['mandrill', 'ses', 'postmark', 'sendgrid', 'mailgun', 'resend'])(
-    'type %s is not known yet',
-    async (type) => {
-      const fault = await faultOf(load(merged(least, { providers: { extra: { type, api_key: 'made-up' } } })));
-      expect(fault.faults).toEqual([
-        {
-          path: 'providers.extra.type',
-          value: `"${type}"`,
-          message: 'must be a type that is known here: smtp, sandbox',
-        },
-      ]);
-    },
-  );
+  test('a type that nobody knows', async () => {
+    const fault = await faultOf(load(merged(least, { providers: { extra: { type: 'pigeon', api_key: 'made-up' } } })));
+    expect(fault.faults).toEqual([
+      {
+        path: 'providers.extra.type',
+        value: '"pigeon"',
+        message: expect.stringMatching(/^must be a type that is known here: smtp, .*sandbox/),
+      },
+    ]);
+  });
 
   test.each<[object, string]>([
     [{ streams: least.streams }, 'providers'],
@@ -287,7 +284,7 @@ encryption: { keys: ["c2hvcnQ="] }
 providers:
   relay: { type: smtp, host: "smtp://x", passwrd: made-up, user: u, timeout: 2 days }
   Mail: { type: sandbox }
-  chimp: { type: mandrill, api_key: made-up }
+  chimp: { type: mandril, api_key: made-up }
   none:
 streams:
   critical: { providers: [relay, relay, nobody], expires_in: 8d, on_unknown: "\${MISSING}" }
@@ -321,9 +318,7 @@ health: { rest: 1h, max_rest: 1m }
   );
   expect(fault.message).toMatch(/^\/.*mailover\.yaml has 20 faults:\n/);
   expect(fault.message.split('\n')).toHaveLength(21);
-  expect(fault.message).toContain(
-    '\n  providers.chimp.type = "mandrill" must be a type that is known here: smtp, sandbox\n',
-  );
+  expect(fault.message).toContain('\n  providers.chimp.type = "mandril" must be a type that is known here: smtp, ');
   expect(fault.message).not.toContain('made-up');
 });
 

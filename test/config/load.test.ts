@@ -180,6 +180,8 @@ describe('values', () => {
       max_unknown: 5,
       scouts: 4,
       scout_wait: 1_000,
+      poll_after: 300_000,
+      polls: 10 / 60,
       proven_for: 60_000,
     });
     expect(config.health).toEqual({
@@ -191,6 +193,7 @@ describe('values', () => {
       max_rest: 900_000,
       probe_interval: 2_000,
       probes: 3,
+      account_check: 60_000,
       settled_after: 600_000,
     });
     expect(config.limits).toEqual({

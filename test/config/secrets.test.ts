@@ -33,7 +33,7 @@ const mistakes: Record<string, (settings: Data, secret: string) => void> = {
   none: () => {},
   'misspelled key': (settings, secret) => set(settings, ['providers', 'relay', 'passwrod'], secret),
   'unknown section': (settings, secret) => set(settings, ['smtp'], { password: secret, list: [secret] }),
-  'type not known': (settings, secret) => set(settings, ['providers', 'chimp'], { type: 'mandrill', api_key: secret }),
+  'type not known': (settings, secret) => set(settings, ['providers', 'chimp'], { type: 'mandril', api_key: secret }),
   'no type': (settings, secret) => set(settings, ['providers', 'chimp'], { api_key: secret }),
   'key not base64': (settings, secret) => set(settings, ['encryption', 'keys'], [secret]),
   'key no list': (settings, secret) => set(settings, ['encryption', 'keys'], secret),

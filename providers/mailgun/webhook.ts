@@ -1,0 +1,67 @@
+// Mailgun's webhooks: signed, but the signature covers only a time stamp and a token, not what is said.
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { asObject, asText, readJson } from '../json.ts';
+import type { WebhookContext, WebhookRequest, WebhookResult } from '../provider.ts';
+import type { Clean } from '../words.ts';
+import { readEvent } from './events.ts';
+
+// Mailgun repeats a webhook for 7.5 hours (user manual, webhook-retries, 2026-11), by all reports with the signature of the first time
+// (hookdeck/webhook-skills, 2026-05; Mailgun does not say). Five minutes, as some demand, would lose all that it repeats after an outage of ours.
+const longestPastMs = 9 * 60 * 60_000;
+const longestFutureMs = 5 * 60_000;
+
+/** Verifies and reads one webhook: one event each. */
+export async function readWebhook(
+  { body, receivedAt }: WebhookRequest,
+  { once }: Pick<WebhookContext, 'once'>,
+  signingKey: string | undefined,
+  clean: Clean,
+): Promise<WebhookResult> {
+  if (signingKey === undefined) {
+    const detail = 'webhook_signing_key is not set, so no webhook of it can be believed';
+    return { kind: 'forged', detail };
+  }
+  const raw = asObject(readJson(body));
+  const signature = asObject(raw?.signature);
+  const timestamp = `${signature?.timestamp ?? ''}`;
+  const token = asText(signature?.token);
+  if (!raw || timestamp === '' || token === null) return { kind: 'forged', detail: 'it has no signature' };
+  // A subaccount's events are signed with the key of the account above it, too.
+  const given = [signature?.signature, signature?.['parent-signature']];
+  if (!given.some((one) => typeof one === 'string' && isSignature(one, signingKey, timestamp + token)))
+    return { kind: 'forged', detail: 'its signature is not made with webhook_signing_key' };
+  const signedAt = Number(timestamp) * 1_000;
+  // Also not for a time stamp that is no number.
+  if (!(receivedAt - signedAt <= longestPastMs && signedAt - receivedAt <= longestFutureMs))
+    return { kind: 'forged', detail: 'its time stamp is more than 9 hours old, or ahead of our clock' };
+
+  const data = asObject(raw['event-data']);
+  const event = data && readEvent(data, signedAt, clean);
+  if (!event) return { kind: 'unreadable', detail: 'it has no event in it' };
+  if (!(await isWhatTheTokenSaid(token, JSON.stringify(event), once)))
+    return { kind: 'forged', detail: 'its token has come before, with another event' };
+  return { kind: 'events', events: [event], account: [] };
+}
+
+// Whoever has seen one webhook could sign any event with it, so a token stands for the event it came with first. It may come again
+// with the same: that is how Mailgun repeats what we failed to store. By what we make of an event, because bytes may differ.
+//
+// `once` only sets and tells: it is asked for token and event together for all that time when the token is new, else for a millisecond, to
+// leave no trace of an event that is not the token's.
+async function isWhatTheTokenSaid(token: string, event: string, once: WebhookContext['once']): Promise<boolean> {
+  const heldMs = longestPastMs + longestFutureMs;
+  const isNew = await once(token, heldMs);
+  const both = `${token}:${createHash('sha256').update(event).digest('base64url')}`;
+  const isKnown = !(await once(both, isNew ? heldMs : 1));
+  return isNew || isKnown;
+}
+
+// Digests of both, because equal lengths are what a comparison in constant time needs.
+function isSignature(given: string, key: string, signed: string): boolean {
+  const expected = createHmac('sha256', key).update(signed).digest('hex');
+  return timingSafeEqual(digest(given.toLowerCase()), digest(expected));
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
