@@ -1,5 +1,5 @@
 // From the JSON of a send to a draft: every value checked, every fault named, nothing sent and nothing stored. Pure.
-import type { Attachment, Mailbox } from '../../providers/provider.ts';
+import type { Mail } from '../../providers/provider.ts';
 import { decodedLength, readAttachments } from './attachments.ts';
 import { collectFaults, type Fault, type Faults } from './faults.ts';
 import { readHeaders } from './headers.ts';
@@ -15,19 +15,7 @@ import { readTimes } from './times.ts';
  * One mail, safe to store and to hand to any adapter. No recipient stands in it twice. `headers` and `metadata` have no prototype.
  * Times are epoch ms; `scheduledAt` null means now. `bytes` is the size of all its content, decoded.
  */
-export interface Draft {
-  readonly from: Mailbox;
-  readonly to: readonly Mailbox[];
-  readonly cc: readonly Mailbox[];
-  readonly bcc: readonly Mailbox[];
-  readonly replyTo: readonly Mailbox[];
-  readonly subject: string;
-  readonly text: string | null;
-  readonly html: string | null;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly attachments: readonly Attachment[];
-  readonly tags: readonly { readonly name: string; readonly value: string }[];
-  readonly metadata: Readonly<Record<string, string>>;
+export interface Draft extends Omit<Mail, 'id' | 'recipients'> {
   readonly stream: string;
   readonly scheduledAt: number | null;
   readonly expiresAt: number;

@@ -1,35 +1,19 @@
 // Messages in Redis: taken in, read, begun, saved, listed. The only module that writes them.
 import type { Redis } from 'ioredis';
-import type { Mailbox } from '../../providers/provider.ts';
+import type { Mail } from '../../providers/provider.ts';
 import { addressesOf, type Flow, type Lane, newFlow, type Status, statuses } from '../core/message.ts';
 import { keys } from './keys.ts';
 import { acceptScript, beginScript, saveScript } from './message-scripts.ts';
 import type { Seal } from './seal.ts';
 
 /** What the sender asked for, without texts and attachments. Sealed at rest. */
-export interface Envelope {
-  readonly from: Mailbox;
-  readonly to: readonly Mailbox[];
-  readonly cc: readonly Mailbox[];
-  readonly bcc: readonly Mailbox[];
-  readonly replyTo: readonly Mailbox[];
-  readonly subject: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tags: readonly { readonly name: string; readonly value: string }[];
-  readonly metadata: Readonly<Record<string, string>>;
-}
+export type Envelope = Pick<
+  Mail,
+  'from' | 'to' | 'cc' | 'bcc' | 'replyTo' | 'subject' | 'headers' | 'tags' | 'metadata'
+>;
 
 /** Texts and attachments. Sealed at rest, apart from the record, and deleted as soon as nobody can need them. */
-export interface Body {
-  readonly text: string | null;
-  readonly html: string | null;
-  readonly attachments: readonly {
-    readonly filename: string;
-    readonly contentType: string;
-    readonly content: Uint8Array;
-    readonly contentId: string | null;
-  }[];
-}
+export type Body = Pick<Mail, 'text' | 'html' | 'attachments'>;
 
 /** A message as stored. Times are epoch milliseconds; `bytes` is the size of the mail's content, decoded. */
 export interface Message {
