@@ -1,4 +1,6 @@
 // The list of provider types: an eighth is one more folder, and one more line here.
+import { mailgun } from './mailgun/index.ts';
+import type { MailgunSettings } from './mailgun/settings.ts';
 import { mandrill } from './mandrill/index.ts';
 import type { MandrillSettings } from './mandrill/settings.ts';
 import { loadProvider } from './module/index.ts';
@@ -24,6 +26,7 @@ export type AnyProviderSettings =
   | SesSettings
   | PostmarkSettings
   | SendgridSettings
+  | MailgunSettings
   | ResendSettings
   | SandboxSettings
   | ModuleSettings;
@@ -47,6 +50,8 @@ export async function createProvider(
       return sendgrid.create(name, settings, parts);
     case 'resend':
       return resend.create(name, settings, parts);
+    case 'mailgun':
+      return mailgun.create(name, settings, parts);
     case 'sandbox':
       return sandbox.create(name, settings, parts);
     case 'module':

@@ -171,8 +171,11 @@ export interface WebhookRequest {
 /** What a webhook may use beside its settings. */
 export interface WebhookContext {
   readonly signal: AbortSignal;
-  /** Remembers a token for `forMs`; false when it was remembered already. For schemes whose signature does not cover the body. */
-  once(token: string, forMs: number): Promise<boolean>;
+  /**
+   * Remembers a token for `forMs`, and what it came with; false when it has come before with something else. For schemes whose
+   * signature does not cover the body: a repeat of the same is no replay, it is how a provider asks again.
+   */
+  once(token: string, forMs: number, cameWith: string): Promise<boolean>;
 }
 
 /**

@@ -141,6 +141,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
           askAt: provider.lookUp ? endedAt + parts.pollAfterMs : null,
         };
       };
+      // Before the message says that it failed: who reads that may count on the list.
+      await suppress(attempt, result, tried);
       // All at once: one round trip, and none must wait for another.
       const [after] = await Promise.all([
         record(message, (flow) => closeAttempt(flow, attempt.number, result, addresses, tried, endedAt), {
@@ -150,7 +152,6 @@ export function createRecorder(parts: RecorderParts): Recorder {
         provider?.webhook && theirId !== null
           ? patience(() => messages.link(attempt.provider, theirId, message.id))
           : null,
-        result.outcome === 'accepted' && !result.recipients?.length ? null : suppress(attempt, result, tried),
       ]);
       observer.attempted(message, attempt, result, endedAt - attempt.startedAt);
       return after;

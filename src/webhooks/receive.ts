@@ -42,7 +42,7 @@ export async function receive(
   if (!provider.webhook) return { status: 404, body: 'this provider has no webhooks' };
   const result = await provider.webhook(request, {
     signal: AbortSignal.timeout(verifyMs),
-    once: (token, forMs) => parts.seen.once(name, token, forMs),
+    once: (token, forMs, cameWith) => parts.seen.once(name, token, forMs, cameWith),
   });
   parts.count(name, result.kind, 1);
   switch (result.kind) {
