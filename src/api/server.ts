@@ -87,7 +87,8 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
           : new ApiError('not_found', 'There is no such route; see /docs.'),
       );
     },
-    routerOptions: { maxParamLength: 200 },
+    // An address of 254 characters, percent-encoded.
+    routerOptions: { maxParamLength: 1_000 },
   });
   app.setValidatorCompiler((route) => {
     // A send is checked by `toDraft`, which names more faults, and in better words, than a schema alone.
