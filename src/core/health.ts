@@ -63,19 +63,22 @@ function tally(evidence: readonly Evidence[]): Tally {
   let accepted = 0;
   let blamed = 0;
   let account = 0;
-  const reasons = new Map<string, number>();
+  const reasons = { account: new Map<string, number>(), provider: new Map<string, number>() };
   for (const { outcome, reason, count } of evidence) {
     const whose = blame(outcome, reason);
     if (outcome === 'accepted') accepted += count;
     if (whose === 'account' || whose === 'provider') {
       blamed += count;
       const name = `${outcome} (${reason})`;
-      reasons.set(name, (reasons.get(name) ?? 0) + count);
+      reasons[whose].set(name, (reasons[whose].get(name) ?? 0) + count);
     }
     if (whose === 'account') account += count;
   }
-  // Most frequent first, then by name: the words must not depend on the order of the evidence.
-  const worst = [...reasons].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))[0];
+  // An account's refusal explains more than any number of failures. Most frequent first, then by name: the words must not depend
+  // on the order of the evidence.
+  const worst = [...(account > 0 ? reasons.account : reasons.provider)].sort(
+    ([a, x], [b, y]) => y - x || (a < b ? -1 : 1),
+  )[0];
   return { accepted, blamed, account, worst: worst ? `${worst[1]}× ${worst[0]}` : '' };
 }
 

@@ -39,7 +39,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
       sweepChore(workRedis, messages, jobs, clock, log),
       trimChore(
         messages,
-        config.retention.messages + config.limits.expires_max,
+        config.retention.messages + config.limits.expires_max + config.limits.schedule_ahead,
         Object.keys(config.streams),
         shared.providerNames,
         clock,
