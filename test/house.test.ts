@@ -68,12 +68,15 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
 
   ['src/core', [contract]],
   ['src/store', ['src/core', contract, 'config/redis-url.ts']],
-  ['src/intake', ['src/core', contract, types('src/store'), 'src/store/messages.ts']],
   // `away`: is the store away for now, or is our command wrong?
+  ['src/intake', ['src/core', contract, types('src/store'), 'src/store/messages.ts', 'src/store/away.ts']],
   ['src/delivery', ['src/core', contract, types('src/store'), 'src/store/away.ts']],
   ['src/webhooks', ['src/core', contract, types('src/store')]],
   // It reads the sets of due and waiting mail itself; and the sandbox's events are recorded as if a webhook had brought them.
-  ['src/monitor', ['src/core', contract, types('src/store'), 'src/store/keys.ts', 'src/webhooks/record.ts']],
+  [
+    'src/monitor',
+    ['src/core', contract, types('src/store'), 'src/store/keys.ts', 'src/store/away.ts', 'src/webhooks/record.ts'],
+  ],
   ['src/api', ['src/core', contract, 'src/intake', types('src/store'), 'src/store/away.ts', 'src/webhooks/receive.ts']],
   ['src/metrics.ts', ['src/core', types('src/delivery/observer.ts'), types('src/store')]],
   ['src/observe.ts', ['src/core/mask.ts', types('src/delivery/observer.ts'), 'src/metrics.ts']],

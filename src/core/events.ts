@@ -38,6 +38,11 @@ export function addEvent(flow: Flow, event: MessageEvent): Flow {
   return { ...flow, recipients, events: events.slice(-eventsKept) };
 }
 
+/** A provider's time as we keep it, epoch ms: never later than `now`, never before 1970; and `now` for one that is no number. */
+export function plausibleAt(at: number, now: number): number {
+  return Number.isFinite(at) ? Math.max(0, Math.min(at, now)) : now;
+}
+
 // `sent` says no more than the acceptance did; `other` may be about anything.
 const signsOfLife: ReadonlySet<EventType> = new Set([
   'delivered',

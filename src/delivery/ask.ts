@@ -1,6 +1,7 @@
 // An uncertain hand-over is asked about, where the provider can be asked, before anything is sent again.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LookedUp, Mail, Provider, Result } from '../../providers/provider.ts';
+import { answerOf } from '../core/answer.ts';
 import type { Pace } from '../core/pace.ts';
 
 // A mail that was taken a moment ago is not in every index at once; and somebody is waiting for this mail.
@@ -29,12 +30,12 @@ export async function askAbout(
   if (result.outcome !== 'unknown' || !provider.lookUp || provider.traits.idempotent || !pace.take(clock()))
     return { result, found: null };
   await pause(settleMs);
-  const answer = await provider
-    .lookUp(
-      { messageId: mail.id, providerMessageId: null, recipients: mail.recipients, sentAt },
-      AbortSignal.timeout(answerMs),
-    )
-    .catch((error: unknown): LookedUp => ({ kind: 'unknown', detail: String(error) }));
+  const signal = AbortSignal.timeout(answerMs);
+  const answer = await answerOf<LookedUp>(
+    provider.lookUp({ messageId: mail.id, providerMessageId: null, recipients: mail.recipients, sentAt }, signal),
+    signal,
+    (detail) => ({ kind: 'unknown', detail }),
+  );
   switch (answer.kind) {
     case 'found':
       return {

@@ -138,6 +138,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       const open = openAttempt(message.flow);
       if (open && open.token === token) {
         // `begin` was done, only its reply was lost. With time enough left the hand-over is still ours to make.
+        token = null;
         message = await handOverAndClose(message, open, body);
         continue;
       }
@@ -152,12 +153,10 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         continue;
       }
       if (!body) {
-        message = await recorder.record(message, (flow) =>
-          endFlow(flow, { status: 'failed', at: clock(), reason: 'its texts are no longer stored' }),
-        );
+        const end = { status: 'failed', at: clock(), reason: 'its texts are no longer stored' } as const;
+        message = await recorder.record(message, (flow) => endFlow(flow, end));
         continue;
       }
-
       const reading = world.current();
       const mail = mailOf(id, message.envelope, body, message.flow);
       const options = candidates(message, mail, reading, busy);
@@ -191,9 +190,11 @@ export function createDelivery(parts: DeliveryParts): Delivery {
           continue;
         }
         const until = Math.min(message.expiresAt, wakeTimes.spread(decision.until, full));
-        await recorder.record(message, (flow) => flow, { waitUntil: until });
         // Whoever wakes the waiting mail has looked already if the world has changed since: then this one looks again itself.
-        return { until: world.current().version === reading.version ? until : clock() };
+        if (await recorder.wait(message, until))
+          return { until: world.current().version === reading.version ? until : clock() };
+        message = await patience(() => messages.load(id));
+        continue;
       }
       if (stopping) return { until: clock() };
 
@@ -278,8 +279,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     if (!body || left < timeoutMs / 2) {
       return recorder.close(message, attempt, {
         outcome: 'failed',
-        reason: 'timeout',
-        detail: 'the store was away for so long that it was not sent',
+        reason: 'worker_crashed',
+        detail: 'our own store was away for so long that it was not sent',
       });
     }
     const mail = mailOf(message.id, message.envelope, body, message.flow);

@@ -35,16 +35,15 @@ export interface RecorderParts {
 
 /** Writes down what came of the wire. */
 export interface Recorder {
-  /** Records a change; on a conflict, on what the message has become meanwhile. Null when it is gone. */
-  record(message: Message, change: (flow: Flow) => Flow, options?: RecordOptions): Promise<Message | null>;
+  /**
+   * Records a change; on a conflict, on what the message has become meanwhile. One that has ended stays as it is: somebody cancelled it
+   * and was told so. Null when it is gone.
+   */
+  record(message: Message, change: (flow: Flow) => Flow): Promise<Message | null>;
+  /** Lets it wait for some provider until then, where it may be woken; false when it has changed since it was read. */
+  wait(message: Message, until: number): Promise<boolean>;
   /** Closes an attempt: the message's flow, the provider's evidence, and what later needs to find the message again. */
   close(message: Message, attempt: Attempt, result: Result): Promise<Message | null>;
-}
-
-interface RecordOptions {
-  /** It waits for some provider until then, and may be woken. */
-  readonly waitUntil?: number;
-  readonly confirmation?: (flow: Flow) => Change['confirmation'];
 }
 
 // How soon the sweeper looks after a message whose turn goes on at once.
@@ -54,10 +53,10 @@ const soonMs = 30_000;
 export function createRecorder(parts: RecorderParts): Recorder {
   const { messages, evidence, clock, observer, patience } = parts;
 
-  async function record(
+  async function write(
     message: Message,
     change: (flow: Flow) => Flow,
-    { waitUntil, confirmation }: RecordOptions = {},
+    confirmation?: (flow: Flow) => Change['confirmation'],
   ): Promise<Message | null> {
     let current = message;
     for (;;) {
@@ -69,8 +68,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
         messages.save(current, {
           status,
           flow,
-          dueAt: pending ? (waitUntil ?? clock() + soonMs) : null,
-          waiting: waitUntil !== undefined,
+          dueAt: pending ? clock() + soonMs : null,
           body: pending ? 'keep' : bodyAfter(status, parts.bodiesMs, clock()),
           ...(confirm && { confirmation: confirm }),
         }),
@@ -85,6 +83,15 @@ export function createRecorder(parts: RecorderParts): Recorder {
       if (JSON.stringify(change(fresh.flow)) === JSON.stringify(fresh.flow)) return fresh;
       current = fresh;
     }
+  }
+
+  async function wait(message: Message, until: number): Promise<boolean> {
+    const { flow, scheduledAt } = message;
+    const status = statusOf(flow, scheduledAt, clock());
+    const change: Change = { status, flow, dueAt: until, waiting: true, body: 'keep' };
+    const saved = await patience(() => messages.save(message, change));
+    if (saved) observer.moved(message, status);
+    return saved;
   }
 
   async function settle(message: Message, attempt: Attempt, result: Result): Promise<void> {
@@ -120,7 +127,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   return {
-    record,
+    record: (message, change) => write(message, (flow) => (flow.end ? flow : change(flow))),
+    wait,
     async close(message, attempt, result) {
       const addresses = addressesOf(message.envelope);
       const tried = pendingAddresses(message.envelope, message.flow);
@@ -145,9 +153,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
       await suppress(attempt, result, tried);
       // All at once: one round trip, and none must wait for another.
       const [after] = await Promise.all([
-        record(message, (flow) => closeAttempt(flow, attempt.number, result, addresses, tried, endedAt), {
-          confirmation,
-        }),
+        write(message, (flow) => closeAttempt(flow, attempt.number, result, addresses, tried, endedAt), confirmation),
         settle(message, attempt, result),
         provider?.webhook && theirId !== null
           ? patience(() => messages.link(attempt.provider, theirId, message.id))

@@ -1,5 +1,6 @@
 // Taking mail in: from drafts to records and jobs on disk. A 202 is given only after this has resolved.
 import type { Lane, Status } from '../core/message.ts';
+import { isAway } from '../store/away.ts';
 import { firstStatus, type Messages, type NewMessage } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
 import type { Seal } from '../store/seal.ts';
@@ -11,7 +12,8 @@ export interface IntakeParts {
   readonly jobs: Jobs;
   readonly seal: Seal;
   readonly streams: Readonly<Record<string, { readonly priority: Lane }>>;
-  readonly newId: () => string;
+  /** A new id that begins with this time (epoch ms): lists by time go by the ids. */
+  readonly newId: (at: number) => string;
   readonly clock: () => number;
 }
 
@@ -51,8 +53,16 @@ export function createIntake(parts: IntakeParts): Intake {
   const keyOf = (sentBy: string, key: string, input: unknown) => ({
     owner: sentBy,
     key,
-    fingerprint: seal.hash('fingerprint', canonical(input)),
+    fingerprints: seal.hashes('fingerprint', canonical(input)),
   });
+
+  // Once the record is on disk the mail is accepted, and to say anything else would have it sent a second time by whoever asks again.
+  // If the store goes away before its job is added, the sweeper finds it.
+  async function addJobs(turns: Parameters<Jobs['add']>[0]): Promise<void> {
+    await jobs.add(turns).catch((error: unknown) => {
+      if (!isAway(error)) throw error;
+    });
+  }
 
   // The first request may have died between the record and the job. Adding a job that is there already changes nothing.
   async function finish(ids: readonly string[]): Promise<void> {
@@ -76,7 +86,7 @@ export function createIntake(parts: IntakeParts): Intake {
           draft;
         return {
           ...rest,
-          id: parts.newId(),
+          id: parts.newId(createdAt),
           createdAt,
           sentBy,
           lane: parts.streams[draft.stream]?.priority ?? 'normal',
@@ -93,13 +103,13 @@ export function createIntake(parts: IntakeParts): Intake {
 
       if (idempotencyKey === null) {
         // One pipelined write: the record goes out first on the same connection, so no worker ever meets a job without its record.
-        await Promise.all([messages.accept(batch, null), jobs.add(turns)]);
+        await Promise.all([messages.accept(batch, null), addJobs(turns)]);
         return accepted;
       }
       const taken = await messages.accept(batch, keyOf(sentBy, idempotencyKey, input));
       if (taken.kind === 'replayed') await finish(taken.ids);
       if (taken.kind !== 'accepted') return taken;
-      await jobs.add(turns);
+      await addJobs(turns);
       return accepted;
     },
 

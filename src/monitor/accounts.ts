@@ -1,5 +1,6 @@
 // Account checks: every provider that can be asked is asked about our account, on a schedule with jitter.
 import type { AccountStatus, Provider } from '../../providers/provider.ts';
+import { answerOf } from '../core/answer.ts';
 import { maskAddresses } from '../core/mask.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { Chore } from './monitor.ts';
@@ -24,13 +25,12 @@ export function accountChore(
   async function check(name: string, provider: Provider): Promise<void> {
     nextAt.set(name, clock() + everyMs * (0.8 + 0.4 * random()));
     const at = clock();
-    const status = await provider.account!(AbortSignal.timeout(answerMs)).catch(
-      (error: unknown): AccountStatus => ({
-        status: 'unknown',
-        quotaRemaining: null,
-        detail: error instanceof Error ? error.message : String(error),
-      }),
-    );
+    const signal = AbortSignal.timeout(answerMs);
+    const status = await answerOf<AccountStatus>(provider.account!(signal), signal, (detail) => ({
+      status: 'unknown',
+      quotaRemaining: null,
+      detail,
+    }));
     await accounts.write(name, { ...status, detail: maskAddresses(status.detail), at });
     if (status.status === 'suspended' || status.status === 'active') judge(name);
   }

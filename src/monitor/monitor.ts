@@ -38,6 +38,8 @@ export interface MonitorParts {
   readonly settings: HealthSettings;
   readonly accounts: AccountStore;
   readonly chores: readonly Chore[];
+  /** Called when this process begins to lead. */
+  readonly led: () => void;
   readonly clock: () => number;
   readonly log: MonitorLog;
 }
@@ -52,6 +54,8 @@ export interface Monitor {
 const tickMs = 1_000;
 // A burst of failures is one look, not a hundred.
 const nudgeMs = 10;
+// A stop waits no longer than this for chores under way; what they leave undone the next leader does.
+const closeMs = 1_000;
 
 /** Starts one; it leads as soon as nobody else does. Resolves once it listens for nudges, with its first look under way. */
 export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
@@ -115,7 +119,10 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
     try {
       const led = leads;
       leads = await leadership.lead();
-      if (leads && !led) log.info({}, 'this process leads the monitors');
+      if (leads && !led) {
+        log.info({}, 'this process leads the monitors');
+        parts.led();
+      }
       if (!leads) return;
     } catch (error) {
       leads = false;
@@ -153,7 +160,12 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       clearInterval(timer);
       subscriber.off('message', onNudge);
       await ticking;
-      await Promise.all([judging, ...running]);
+      // A provider that is being asked something may take its time; the mail on the wire is waiting for its turn to finish.
+      let bell: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        bell = setTimeout(resolve, closeMs);
+      });
+      await Promise.race([Promise.all([judging, ...running]), late]).finally(() => clearTimeout(bell));
       if (leads) await leadership.resign().catch(() => {});
       leads = false;
     },

@@ -1,8 +1,10 @@
 // Asking after quiet mail: where a provider can be asked, messages of which nothing has been heard are asked about, sparingly.
 import type { Redis } from 'ioredis';
 import type { LookedUp, Provider } from '../../providers/provider.ts';
+import { answerOf } from '../core/answer.ts';
 import { addressesOf } from '../core/message.ts';
 import { createPace, type Pace } from '../core/pace.ts';
+import { isAway } from '../store/away.ts';
 import { keys } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { RecordParts } from '../webhooks/record.ts';
@@ -13,6 +15,7 @@ const answerMs = 10_000;
 // Each question about one message comes twice as long after its acceptance as the one before; after this, no more.
 const longestMs = 48 * 3_600_000;
 const atOnce = 20;
+const failedAgainMs = 3_600_000;
 
 /**
  * Asks each provider about its oldest quiet messages, at most `perSecond`. What it knows is recorded as the events that did not come.
@@ -39,15 +42,20 @@ export function pollChore(
     const ageMs = clock() - takenAt;
     if (ageMs * 2 > longestMs) await redis.zrem(keys.polls(name), id);
     else await redis.zadd(keys.polls(name), 'XX', takenAt + ageMs * 2, id);
-    const found = await provider.lookUp!(
-      {
-        messageId: id,
-        providerMessageId: attempt.providerMessageId,
-        recipients: addressesOf(message.envelope),
-        sentAt: attempt.startedAt,
-      },
-      AbortSignal.timeout(answerMs),
-    ).catch((error: unknown): LookedUp => ({ kind: 'unknown', detail: String(error) }));
+    const signal = AbortSignal.timeout(answerMs);
+    const found = await answerOf<LookedUp>(
+      provider.lookUp!(
+        {
+          messageId: id,
+          providerMessageId: attempt.providerMessageId,
+          recipients: addressesOf(message.envelope),
+          sentAt: attempt.startedAt,
+        },
+        signal,
+      ),
+      signal,
+      (detail) => ({ kind: 'unknown', detail }),
+    );
     if (found.kind !== 'found') return;
     for (const event of found.events) await recordEvent(record, name, event);
   }
@@ -63,7 +71,14 @@ export function pollChore(
           paces.set(name, pace);
           const ids = await redis.zrange(keys.polls(name), '-inf', String(clock()), 'BYSCORE', 'LIMIT', 0, atOnce);
           const allowed = ids.filter(() => pace.take(clock()));
-          for (const id of allowed) await ask(name, provider, id);
+          // Side by side: one after the other, a provider that does not answer would keep all of them for minutes.
+          const asked = await Promise.allSettled(allowed.map((id) => ask(name, provider, id)));
+          // One that cannot be read must not stand before the others for ever.
+          for (const [index, one] of asked.entries()) {
+            if (one.status === 'fulfilled') continue;
+            if (isAway(one.reason)) throw one.reason;
+            await redis.zadd(keys.polls(name), 'XX', clock() + failedAgainMs, allowed[index]!);
+          }
         }),
       );
     },

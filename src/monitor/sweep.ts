@@ -1,6 +1,7 @@
 // The sweeper: every message that has something to be done has a job that will do it. Records without one get one.
 import type { Redis } from 'ioredis';
 import { isPending } from '../core/message.ts';
+import { isAway } from '../store/away.ts';
 import { keys } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
@@ -26,6 +27,19 @@ export function sweepChore(redis: Redis, messages: Messages, jobs: Jobs, clock: 
     if (!(await jobs.alive(turn))) {
       await jobs.add([turn]);
       log.warn({ message: id, status: message.status }, 'a message had no job any more; it has a new one');
+      return;
+    }
+    // Its job may wait for a later time than the message does: when that was changed, and the change got no further than the record.
+    await jobs.wake(turn);
+  }
+
+  async function lookOnce(id: string): Promise<void> {
+    try {
+      await look(id);
+    } catch (error) {
+      if (isAway(error)) throw error;
+      // One that cannot be read, because its key is gone, say, must not stand before the others.
+      log.error({ message: id, error: String(error) }, 'an overdue message could not be looked at; it is tried again');
     }
     await redis.zadd(keys.due, 'XX', clock() + againMs, id);
   }
@@ -38,7 +52,7 @@ export function sweepChore(redis: Redis, messages: Messages, jobs: Jobs, clock: 
       while (clock() < stopAt) {
         const ids = await redis.zrange(keys.due, '-inf', String(clock() - overdueMs), 'BYSCORE', 'LIMIT', 0, batch);
         if (ids.length === 0) return;
-        await Promise.all(ids.map(look));
+        await Promise.all(ids.map(lookOnce));
       }
     },
   };

@@ -39,7 +39,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
 
   const api: ApiParts = {
     apiKeys,
-    emails: emailParts(shared, options.closing, () => `em_${newUlid(clock())}`),
+    emails: emailParts(shared, options.closing, (at) => `em_${newUlid(at)}`),
     providers: {
       providers: Object.entries(config.providers).map(([name, settings]) => ({
         name,
@@ -104,7 +104,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
   return { url: await server.listen({ host: config.server.host, port: config.server.port }), firstKey };
 }
 
-function emailParts(shared: Shared, closing: () => boolean, newId: () => string): ApiParts['emails'] {
+function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) => string): ApiParts['emails'] {
   const { config, clock, intakeRedis, jobs, seal, metrics, vitals } = shared;
   const { streams, limits } = config;
   // The same store functions on the intake's own connection: a record must reach Redis before its job does.

@@ -47,12 +47,15 @@ export async function runMonitor(shared: Shared): Promise<void> {
       sandboxEventsChore(shared.sandbox, shared.record),
       waker.probeChore,
     ],
+    // What the last leader may have left undone: a provider came back, and nobody was woken.
+    led: waker.wakeAll,
     clock,
     log,
   });
   world.onChange((now, before) => {
+    // By the epoch: it may have been away and back again between two readings.
     const back = [...now.health].some(
-      ([name, { state }]) => carries(state) && state !== before.health.get(name)?.state,
+      ([name, { state, epoch }]) => carries(state) && epoch !== before.health.get(name)?.epoch,
     );
     if (back && monitor.leads()) waker.wakeAll();
   });

@@ -11,9 +11,15 @@ export interface AccountRecord extends AccountStatus {
 /** The last word on every account. */
 export interface AccountStore {
   read(provider: string): Promise<AccountRecord | null>;
-  /** Keeps the newer word of two. `unknown` counts as a word: what was certain an hour ago is not certain now. */
+  /**
+   * Keeps the newer word of two. `unknown` counts as a word, for what was certain an hour ago is not certain now; but what was said
+   * a moment ago has still to be judged.
+   */
   write(provider: string, record: AccountRecord): Promise<void>;
 }
+
+// Long enough for a monitor to take over and judge.
+const certainMs = 30_000;
 
 /** Keeps the words in Redis, for all processes. */
 export function createAccounts(redis: Redis): AccountStore {
@@ -26,6 +32,8 @@ export function createAccounts(redis: Redis): AccountStore {
     async write(provider, record) {
       const before = await read(provider);
       if (before && before.at > record.at) return;
+      const certain = before && before.status !== 'unknown' && record.at - before.at < certainMs;
+      if (certain && record.status === 'unknown') return;
       await redis.set(keys.account(provider), JSON.stringify(record));
     },
   };

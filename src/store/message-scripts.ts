@@ -5,9 +5,11 @@ import { defineScript } from './connection.ts';
  * Takes in messages, all or none. With an idempotency key that is already taken it writes nothing and returns what the key
  * holds; a caller compares fingerprints.
  *
- * KEYS: idempotency (any key when its ttl is 0), due, index of all, then per message: record, body, stream index, status index, and its recipient indexes.
- * ARGV: idempotency value, its ttl in ms, number of messages, then per message: number of recipient indexes, id, due at,
- *       record expires at, body expires at, body, then number of record fields and values, then those.
+ * KEYS: idempotency (any key when its ttl is 0), due, index of all, then per message: record, body, stream index, status index, and its
+ *       recipient indexes; then the names that the idempotency key had under older encryption keys.
+ * ARGV: idempotency value, its ttl in ms, number of those older names, the smallest id that recipient indexes keep, number of messages,
+ *       then per message: number of recipient indexes, id, due at, record expires at, body expires at, body, then number of record
+ *       fields and values, then those.
  * Reply: false when accepted, else the value the key holds.
  * Ordered: its job is added right behind it, and a job that came first would find no message and be over.
  */
@@ -16,13 +18,14 @@ export const acceptScript = defineScript<string | Buffer | null>(
   `
   if ARGV[2] ~= '0' then
     local held = redis.call('GET', KEYS[1])
+    for i = #KEYS - ARGV[3] + 1, #KEYS do held = held or redis.call('GET', KEYS[i]) end
     if held then return held end
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local k, a = 4, 4
-  for _ = 1, tonumber(ARGV[3]) do
+  local k, a = 4, 6
+  for _ = 1, tonumber(ARGV[5]) do
     local recipients, id, dueAt = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2]
     local recordUntil, bodyUntil, body, fields = ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], tonumber(ARGV[a + 6])
     a = a + 7
@@ -36,6 +39,7 @@ export const acceptScript = defineScript<string | Buffer | null>(
     redis.call('ZADD', KEYS[k + 3], 0, id)
     for i = 1, recipients do
       redis.call('ZADD', KEYS[k + 3 + i], 0, id)
+      redis.call('ZREMRANGEBYLEX', KEYS[k + 3 + i], '-', '(' .. ARGV[4])
       if now + redis.call('PTTL', KEYS[k + 3 + i]) < tonumber(recordUntil) then redis.call('PEXPIREAT', KEYS[k + 3 + i], recordUntil) end
     end
     k = k + 4 + recipients
@@ -108,7 +112,7 @@ export const beginScript = defineScript<[string, ...number[]]>(
  * KEYS: record, body, due, waiting, index of the old status, index of the new status, index of the provider that took it (or the index
  *       of the new status again), the unconfirmed and the polls of the provider concerned (any, when ARGV 8 is ''), then its
  *       recipient indexes if the record's life changes.
- * ARGV: id, expected version, status, flow JSON, due at ('' = nothing more to do), waiting since ('' = it waits for no provider),
+ * ARGV: id, expected version, status, flow JSON, due at ('' = nothing more to do, 'keep' = that and the waiting as they are), waiting until ('' = it waits for no provider),
  *       body expires at ('' = as it is, '0' = delete now), taken at ('' = as it was, '0' = a sign of life has come), ask about it
  *       at ('' = never), record expires at ('' = as it is), then pairs of record fields and values.
  * Reply: 1, or 0 when the record has changed or is gone (then nothing was written).
@@ -120,8 +124,10 @@ export const saveScript = defineScript<number>(
   if version ~= ARGV[2] then return 0 end
   redis.call('HSET', KEYS[1], 'version', version + 1, 'status', ARGV[3], 'flow', ARGV[4])
   if #ARGV > 10 then redis.call('HSET', KEYS[1], unpack(ARGV, 11)) end
-  if ARGV[5] == '' then redis.call('ZREM', KEYS[3], ARGV[1]) else redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1]) end
-  if ARGV[6] == '' then redis.call('ZREM', KEYS[4], ARGV[1]) else redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1]) end
+  if ARGV[5] ~= 'keep' then
+    if ARGV[5] == '' then redis.call('ZREM', KEYS[3], ARGV[1]) else redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1]) end
+    if ARGV[6] == '' then redis.call('ZREM', KEYS[4], ARGV[1]) else redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1]) end
+  end
   if ARGV[7] == '0' then redis.call('DEL', KEYS[2])
   elseif ARGV[7] ~= '' then redis.call('PEXPIREAT', KEYS[2], ARGV[7]) end
   if ARGV[10] ~= '' then

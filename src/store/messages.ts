@@ -61,8 +61,8 @@ export type Begun =
 export interface Change {
   readonly status: Status;
   readonly flow: Flow;
-  /** When a job has to have looked at it again; null when nothing more is to be done. */
-  readonly dueAt: number | null;
+  /** When a job has to have looked at it again; null when nothing more is to be done; `keep` leaves that, and the waiting, to whom it is up to. */
+  readonly dueAt: number | 'keep' | null;
   /** Set while it waits for some provider to come back, so that it can be woken. */
   readonly waiting?: boolean;
   /** `keep`, `drop` now, or keep until then. */
@@ -90,11 +90,11 @@ export interface ListFilter {
   readonly limit: number;
 }
 
-/** An idempotency key, whose it is, and a keyed hash of the body it came with. */
+/** An idempotency key, whose it is, and keyed hashes of the body it came with: one for each sealing key, newest first. */
 export interface Idempotency {
   readonly owner: string;
   readonly key: string;
-  readonly fingerprint: string;
+  readonly fingerprints: readonly string[];
 }
 
 /** What came of taking in: `replayed` and `conflict` mean that the idempotency key was known, with the same or another body. */
@@ -175,25 +175,33 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
     });
   }
 
-  const idempotencyKey = ({ owner, key }: Idempotency) => keys.idempotency(owner, seal.hash('idempotency', key));
-  const takenBefore = (stored: string, { fingerprint }: Idempotency): Taken => {
+  // Under the newest sealing key first; a key that was used before a rotation is still known.
+  const idempotencyKeys = ({ owner, key }: Idempotency) =>
+    seal.hashes('idempotency', key).map((hash) => keys.idempotency(owner, hash));
+  const takenBefore = (stored: string, { fingerprints }: Idempotency): Taken => {
     const earlier = JSON.parse(stored) as { fingerprint: string; ids: string[]; statuses: Status[] };
-    if (earlier.fingerprint !== fingerprint) return { kind: 'conflict' };
+    if (!fingerprints.includes(earlier.fingerprint)) return { kind: 'conflict' };
     return { kind: 'replayed', ids: earlier.ids, statuses: earlier.statuses };
   };
 
   return {
     async accept(batch, idempotency) {
+      const [heldKey, ...olderKeys] = idempotency ? idempotencyKeys(idempotency) : [];
       const held = idempotency && {
-        key: idempotencyKey(idempotency),
         value: JSON.stringify({
-          fingerprint: idempotency.fingerprint,
+          fingerprint: idempotency.fingerprints[0],
           ids: batch.map(({ id }) => id),
           statuses: batch.map(firstStatus),
         }),
       };
-      const scriptKeys = [held?.key ?? keys.due, keys.due, keys.all];
-      const args: (string | number | Buffer)[] = [held?.value ?? '', held ? idempotencyMs : 0, batch.length];
+      const scriptKeys = [heldKey ?? keys.due, keys.due, keys.all];
+      const args: (string | number | Buffer)[] = [
+        held?.value ?? '',
+        held ? idempotencyMs : 0,
+        olderKeys.length,
+        idFloor((batch[0]?.createdAt ?? 0) - retention.messages - longestLifeMs),
+        batch.length,
+      ];
       for (const message of batch) {
         const status = firstStatus(message);
         const recipients = recipientKeys(message.envelope);
@@ -216,13 +224,16 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           ...fields,
         );
       }
-      const reply = await acceptScript(redis, scriptKeys, args);
+      const reply = await acceptScript(redis, [...scriptKeys, ...olderKeys], args);
       return reply && idempotency ? takenBefore(reply.toString(), idempotency) : { kind: 'accepted' };
     },
 
     async taken(idempotency) {
-      const stored = await redis.get(idempotencyKey(idempotency));
-      return stored === null ? null : takenBefore(stored, idempotency);
+      for (const key of idempotencyKeys(idempotency)) {
+        const stored = await redis.get(key);
+        if (stored !== null) return takenBefore(stored, idempotency);
+      }
+      return null;
     },
 
     async load(id) {
@@ -313,7 +324,7 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           change.status,
           JSON.stringify(change.flow),
           change.dueAt ?? '',
-          change.waiting && change.dueAt !== null ? change.dueAt : '',
+          (change.waiting ? change.dueAt : null) ?? '',
           body === 'keep' ? '' : body === 'drop' ? 0 : body,
           change.confirmation === undefined ? '' : change.confirmation.state === 'heard' ? 0 : change.confirmation.at,
           (change.confirmation?.state === 'awaited' ? change.confirmation.askAt : null) ?? '',
@@ -388,6 +399,9 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
 }
 
 const pageSize = 100;
+// What was created longer ago than this and the retention is out of a recipient's index: a mailbox that gets mail every day would
+// otherwise have one that only grows. Longer than nearly any message lives, from its acceptance to its expiry.
+const longestLifeMs = 62 * 86_400_000;
 // Longer than any provider goes on trying to deliver.
 const linkMs = 7 * 86_400_000;
 

@@ -1,5 +1,7 @@
 // A webhook's way: verified by the provider's own rules, its events joined to messages, and answered only once all of it is stored.
 import type { AccountEvent, Provider, ProviderEvent, WebhookRequest } from '../../providers/provider.ts';
+import { plausibleAt } from '../core/events.ts';
+import { maskAddresses } from '../core/mask.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { Oddities } from '../store/oddities.ts';
 import type { SeenStore } from '../store/seen.ts';
@@ -28,6 +30,8 @@ export interface Reply {
 const verifyMs = 8_000;
 // So many events of one request are recorded at the same time.
 const atOnce = 50;
+// Of what belongs to nothing of ours no more than this is kept, in characters: enough to see what it is.
+const mostRaw = 16_384;
 
 /**
  * Receives one webhook for `provider`. Rejects when something of it could not be stored: the caller then answers 5xx, and the provider
@@ -50,34 +54,42 @@ export async function receive(
       return { status: result.status, body: result.body };
     case 'forged':
       parts.log.warn(
-        { provider: name, detail: result.detail },
+        { provider: name, detail: maskAddresses(result.detail) },
         'a webhook was refused: it does not prove that it comes from the provider',
       );
       return { status: 401, body: 'not verified' };
     case 'unreadable':
-      parts.log.warn({ provider: name, detail: result.detail }, 'a webhook could not be read; it is kept for a look');
+      parts.log.warn(
+        { provider: name, detail: maskAddresses(result.detail) },
+        'a webhook could not be read; it is kept for a look',
+      );
       await parts.oddities.keep(name, {
         kind: 'unreadable',
         at: request.receivedAt,
         detail: result.detail,
-        raw: Buffer.from(request.body).toString('utf8').slice(0, 65_536),
+        raw: Buffer.from(request.body).toString('utf8').slice(0, mostRaw),
       });
       return { status: 200, body: 'kept' };
     case 'events':
-      await recordAll(parts, name, result.events);
-      for (const event of result.account) await recordAccount(parts, name, event);
+      await recordAll(parts, name, result.events, request.receivedAt);
+      for (const event of result.account) await recordAccount(parts, name, event, request.receivedAt);
       return { status: 200, body: 'recorded' };
     default:
       return result satisfies never;
   }
 }
 
-async function recordAll(parts: ReceiveParts, name: string, events: readonly ProviderEvent[]): Promise<void> {
+async function recordAll(
+  parts: ReceiveParts,
+  name: string,
+  events: readonly ProviderEvent[],
+  now: number,
+): Promise<void> {
   // Events about one message go one after the other: they would only get into each other's way.
   const rows = groupByMessage(events).values();
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
-      for (const row of rows) for (const event of row) await recordOne(parts, name, event);
+      for (const row of rows) for (const event of row) await recordOne(parts, name, event, now);
     }),
   );
 }
@@ -93,7 +105,7 @@ function groupByMessage(events: readonly ProviderEvent[]): Map<string, ProviderE
   return rows;
 }
 
-async function recordOne(parts: ReceiveParts, name: string, event: ProviderEvent): Promise<void> {
+async function recordOne(parts: ReceiveParts, name: string, event: ProviderEvent, now: number): Promise<void> {
   const came = await recordEvent(parts.record, name, event);
   parts.count(name, came === 'foreign' ? 'foreign' : event.type, 1);
   if (came !== 'foreign') return;
@@ -102,11 +114,19 @@ async function recordOne(parts: ReceiveParts, name: string, event: ProviderEvent
     { provider: name, event: event.type },
     'an event about mail we never sent: does somebody else send with this account?',
   );
-  await parts.oddities.keep(name, { kind: 'foreign', at: event.at, detail: event.type, raw: JSON.stringify(event) });
+  await parts.oddities.keep(name, {
+    kind: 'foreign',
+    at: plausibleAt(event.at, now),
+    detail: event.type,
+    raw: JSON.stringify(event).slice(0, mostRaw),
+  });
 }
 
-async function recordAccount(parts: ReceiveParts, name: string, event: AccountEvent): Promise<void> {
-  parts.log.warn({ provider: name, status: event.status, detail: event.detail }, 'the provider speaks of our account');
-  await parts.accounts.write(name, { status: event.status, quotaRemaining: null, detail: event.detail, at: event.at });
+async function recordAccount(parts: ReceiveParts, name: string, event: AccountEvent, now: number): Promise<void> {
+  const detail = maskAddresses(event.detail);
+  parts.log.warn({ provider: name, status: event.status, detail }, 'the provider speaks of our account');
+  // Never later than now: no check of ours would ever be the newer word.
+  const at = plausibleAt(event.at, now);
+  await parts.accounts.write(name, { status: event.status, quotaRemaining: null, detail, at });
   parts.judge(name);
 }

@@ -1,6 +1,7 @@
 // Recording one event about one message: joined, folded in, saved; safe to repeat.
+import { createHash } from 'node:crypto';
 import type { ProviderEvent } from '../../providers/provider.ts';
-import { addEvent, isSignOfLife } from '../core/events.ts';
+import { addEvent, isSignOfLife, plausibleAt } from '../core/events.ts';
 import { maskAddresses } from '../core/mask.ts';
 import { addressesOf, isPending, type Status, statusOf } from '../core/message.ts';
 import type { Message, Messages } from '../store/messages.ts';
@@ -34,10 +35,11 @@ export async function recordEvent(
     const recipient = recipientIndex(addresses, event.recipient);
     // Before the event itself, so that a repeat after a crash between the two does it again: adding twice is harmless.
     await suppress(parts, provider, event, addresses[recipient]);
+    const at = plausibleAt(event.at, clock());
     const flow = addEvent(message.flow, {
-      id: event.id,
+      id: event.id.length > longestId ? createHash('sha256').update(event.id).digest('base64url') : event.id,
       type: event.type,
-      at: event.at,
+      at,
       provider,
       recipient,
       detail: maskAddresses(event.detail),
@@ -48,7 +50,7 @@ export async function recordEvent(
     const saved = await messages.save(message, {
       status,
       flow,
-      dueAt: isPending(status) ? clock() + 30_000 : null,
+      dueAt: isPending(status) ? 'keep' : null,
       body: everyoneHasIt ? 'drop' : 'keep',
       ...(isSignOfLife(event.type) && { confirmation: { provider, state: 'heard' } }),
     });
@@ -57,11 +59,13 @@ export async function recordEvent(
     const accepted = message.flow.attempts.find(
       (attempt) => attempt.provider === provider && attempt.outcome === 'accepted',
     );
-    if (event.type === 'delivered' && accepted?.endedAt)
-      parts.delivered(provider, Math.max(0, event.at - accepted.endedAt));
+    if (event.type === 'delivered' && accepted?.endedAt) parts.delivered(provider, Math.max(0, at - accepted.endedAt));
     return 'recorded';
   }
 }
+
+// An id of unusual length is kept as its hash: messages remember hundreds of them.
+const longestId = 200;
 
 // By our id first, by theirs second. A provider that never got the message has no say in it, whatever id it shows.
 async function join(messages: Messages, provider: string, event: ProviderEvent): Promise<Message | null> {

@@ -1,0 +1,95 @@
+// Messages in the store: idempotency through a change of keys, and indexes that do not grow for ever.
+import { pino } from 'pino';
+import { ulid } from 'ulid';
+import { afterEach, expect, test } from 'vitest';
+import { createIntake } from '../../src/intake/accept.ts';
+import { toDraft } from '../../src/intake/draft.ts';
+import { connect, whenReady } from '../../src/store/connection.ts';
+import { keys } from '../../src/store/keys.ts';
+import { createMessages, idFloor } from '../../src/store/messages.ts';
+import { createJobs, type Jobs } from '../../src/store/queue.ts';
+import { createSeal } from '../../src/store/seal.ts';
+import { rules } from '../intake/rules.ts';
+import { startRedis } from '../support/redis.ts';
+
+const log = pino({ level: 'silent' });
+const day = 86_400_000;
+const open: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+
+async function stage() {
+  const redis = await startRedis();
+  open.push(() => redis.stop());
+  const client = connect({ url: redis.url }, 'request', log);
+  await whenReady(client);
+  const jobs = createJobs(client, Date.now);
+  open.push(async () => {
+    await jobs.close();
+    client.disconnect();
+  });
+  const intake = (sealKeys: readonly number[], { clock = Date.now, add = jobs.add } = {}) => {
+    const seal = createSeal(sealKeys.map((key) => Buffer.alloc(32, key)));
+    return createIntake({
+      messages: createMessages(client, seal, { bodies: day, messages: day }),
+      jobs: { ...jobs, add } as Jobs,
+      seal,
+      streams: { default: { priority: 'normal' } },
+      newId: (at) => `em_${ulid(at)}`,
+      clock,
+    });
+  };
+  return { client, intake };
+}
+
+function request(idempotencyKey: string | null, text = 'Hello', now = Date.now()) {
+  const input = { from: 'hello@acme.example', to: 'ada@example.com', subject: 'Hello', text };
+  const made = toDraft(input, { ...rules(), now });
+  if (!made.ok) throw new Error(JSON.stringify(made.faults));
+  return { drafts: [made.draft], input, sentBy: 'key_test', idempotencyKey };
+}
+
+test('an idempotency key means the same mail after a change of encryption keys', async () => {
+  const { client, intake } = await stage();
+  const first = await intake([1]).accept(request('order-1'));
+  const rotated = intake([2, 1]);
+  expect(await rotated.accept(request('order-1'))).toEqual({ ...first, kind: 'replayed' });
+  expect(await rotated.repeat(request('order-1'))).toEqual({ ...first, kind: 'replayed' });
+  expect(await rotated.accept(request('order-1', 'Another'))).toEqual({ kind: 'conflict' });
+  expect(await client.zcard(keys.all)).toBe(1);
+  expect((await rotated.accept(request('order-2'))).kind).toBe('accepted');
+});
+
+test('an id begins with the time at which its message was created, though the clock moves on', async () => {
+  const { client, intake } = await stage();
+  let now = Date.now();
+  const accepted = await intake([1], { clock: () => now++ }).accept(request(null));
+  const id = accepted.kind === 'conflict' ? '' : accepted.ids[0]!;
+  const createdAt = Number(await client.hget(keys.message(id), 'createdAt'));
+  expect(id.startsWith(idFloor(createdAt))).toBe(true);
+});
+
+test('the index of somebody who gets mail every day forgets what is no longer stored', async () => {
+  const { client, intake } = await stage();
+  let now = Date.now() - 100 * day;
+  const daily = intake([1], { clock: () => now });
+  for (let n = 0; n < 100; n++) {
+    await daily.accept(request(null, 'Hello', now));
+    now += day;
+  }
+  await daily.accept(request(null, 'Hello', now));
+  const [index] = await client.keys(keys.byRecipient('*'));
+  // Their lives: a day to be sent in, a day to be kept, and some time for those scheduled ahead.
+  expect(await client.zcard(index!)).toBeLessThan(80);
+});
+
+test('what is on disk is accepted, though its job could not be added: the sweeper adds it', async () => {
+  const { client, intake } = await stage();
+  const failing = intake([1], { add: () => Promise.reject(new Error('Command timed out')) });
+  for (const key of [null, 'order-1']) {
+    const accepted = await failing.accept(request(key));
+    expect(accepted.kind).toBe('accepted');
+    expect(await client.zscore(keys.due, accepted.kind === 'conflict' ? '' : accepted.ids[0]!)).not.toBeNull();
+  }
+});
