@@ -171,10 +171,7 @@ export interface WebhookRequest {
 /** What a webhook may use beside its settings. */
 export interface WebhookContext {
   readonly signal: AbortSignal;
-  /**
-   * Remembers a token for `forMs`, and what it came with; false when it has come before with something else. For schemes whose
-   * signature does not cover the body: a repeat of the same is no replay, it is how a provider asks again.
-   */
+  /** Remembers a token and what it came with, for `forMs`; false when it has come before with something else: a replay. */
   once(token: string, forMs: number, cameWith: string): Promise<boolean>;
 }
 
