@@ -1,5 +1,6 @@
 // Every setting, once: its type, its default, its meaning, whether it is secret. All else (faults, docs, types) is derived.
 import { z } from 'zod';
+import { mailgunSettings } from '../providers/mailgun/settings.ts';
 import { mandrillSettings } from '../providers/mandrill/settings.ts';
 import { moduleSettings } from '../providers/module/settings.ts';
 import { postmarkSettings } from '../providers/postmark/settings.ts';
@@ -21,6 +22,7 @@ export const providerSettings = z.discriminatedUnion('type', [
   sesSettings,
   postmarkSettings,
   sendgridSettings,
+  mailgunSettings,
   resendSettings,
   sandboxSettings,
   moduleSettings,

@@ -13,7 +13,7 @@ export interface FirstScreen {
 /** What the terminal shows once the service is ready. The only place that ever shows the first admin key. */
 export function firstScreen({ loaded, running, adminKey, roles }: FirstScreen): string {
   const { url, firstKey } = running;
-  if (url === null) return `Mailover is ready: ${roles.join(', ')}.\n`;
+  if (!roles.includes('api')) return `Mailover is ready: ${url} (${roles.join(', ')}; health and metrics alone)\n`;
   const lines = [`Mailover is ready: ${url} (documents: ${url}/docs)`];
   if (firstKey) {
     lines.push('', 'Your admin key, shown this once (only its hash is kept):', '', `  export MAILOVER_KEY=${firstKey}`);

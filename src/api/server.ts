@@ -20,7 +20,6 @@ import { type ProviderRouteParts, providerRoutes } from './providers.ts';
 import { type SuppressionRouteParts, suppressionRoutes } from './suppressions.ts';
 import { type WebhookRouteParts, webhookRoutes } from './webhooks.ts';
 
-/** What the server is made of. Durations in ms, sizes in bytes. */
 /** What the API is made of. */
 export interface ApiParts {
   readonly apiKeys: ApiKeys;
