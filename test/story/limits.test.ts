@@ -59,7 +59,10 @@ test('max_rate: with nowhere else to go mail waits its turn, and none is lost', 
 test('max_concurrency: never more on the wire, over two processes', { timeout: 60_000 }, async () => {
   const [narrow, wide] = [await server({ fault: { at: 'dot', act: 'late', ms: 150 } }), await server()];
   const settings = {
-    providers: { narrow: relay(narrow, { max_concurrency: 4, max_connections: 50, timeout: '10s' }), wide: relay(wide, { timeout: '10s' }) },
+    providers: {
+      narrow: relay(narrow, { max_concurrency: 4, max_connections: 50, timeout: '10s' }),
+      wide: relay(wide, { timeout: '10s' }),
+    },
     streams: { default: { providers: ['narrow', 'wide'], priority: 'critical' } },
   };
   const one = await service(settings);
