@@ -38,7 +38,10 @@ export function readEvent(
   const said = asText(status.message) ?? asText(status.description) ?? asText(reject.reason);
   const words = [kind, severity, reason, code, said].filter((part) => part !== null);
   return {
-    id: asText(raw.id) ?? createHash('sha256').update(JSON.stringify(raw)).digest('base64url'),
+    // By its plain fields: what is nested has no bound, and this is read before anything is known of the sender.
+    id:
+      asText(raw.id) ??
+      hashOf([Object.entries(raw).filter(([, value]) => typeof value !== 'object'), headers?.['message-id']]),
     type: kind === 'failed' ? failure(severity, reason) : (types[kind] ?? 'other'),
     at: typeof raw.timestamp === 'number' && raw.timestamp > 0 ? Math.round(raw.timestamp * 1_000) : fallbackAt,
     messageId: asText(asObject(raw['user-variables'])?.[idKey]),
@@ -53,4 +56,8 @@ export function readEvent(
 function failure(severity: string | null, reason: string | null): EventType {
   if (severity === 'temporary') return 'deferred';
   return reason?.startsWith('suppress-') ? 'rejected' : 'bounced';
+}
+
+function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64url');
 }

@@ -9,6 +9,7 @@ import { readEvent } from './events.ts';
 // (hookdeck/webhook-skills, 2026-05; Mailgun does not say). Five minutes, as some demand, would lose all that it repeats after an outage of ours.
 const longestPastMs = 9 * 60 * 60_000;
 const longestFutureMs = 5 * 60_000;
+const largestBody = 524_288;
 
 /** Verifies and reads one webhook: one event each. */
 export async function readWebhook(
@@ -21,6 +22,8 @@ export async function readWebhook(
     const detail = 'webhook_signing_key is not set, so no webhook of it can be believed';
     return { kind: 'forged', detail };
   }
+  // Its signature is in the body, so this is parsed unverified: no event of theirs is a tenth of this size.
+  if (body.byteLength > largestBody) return { kind: 'forged', detail: `it is larger than ${largestBody} bytes` };
   const raw = asObject(readJson(body));
   const signature = asObject(raw?.signature);
   const timestamp = `${signature?.timestamp ?? ''}`;

@@ -59,7 +59,7 @@ const copies = (id: string) => smtp.received.filter((mail) => mail.id === id).le
 describe('a scheduled mail', () => {
   test('does not go before its time, and soon after, whatever its lane', async () => {
     const mails = ['default', 'critical', 'bulk'].flatMap((stream) =>
-      [900, 300, 600].map((ms) => ({ stream, scheduled_at: inMs(ms) })),
+      [2_500, 1_500, 2_000].map((ms) => ({ stream, scheduled_at: inMs(ms) })),
     );
     const ids = await Promise.all(mails.map((one) => service.send(one)));
     const messages = await service.allSettled(ids, gone);
@@ -76,7 +76,7 @@ describe('a scheduled mail', () => {
 
   test('goes earlier when it is moved there, and its life moves along', async () => {
     const id = await service.send({ scheduled_at: inMs(3_600_000), expires_in: '10m' });
-    const at = inMs(400);
+    const at = inMs(1_500);
     const { status, body } = await reschedule(id, at);
     expect(status).toBe(200);
     expect(body).toMatchObject({ id, status: 'scheduled', scheduled_at: at });
@@ -87,14 +87,14 @@ describe('a scheduled mail', () => {
   });
 
   test('goes later when it is moved there, and not at its first time', async () => {
-    const first = inMs(700);
+    const first = inMs(1_500);
     const id = await service.send({ scheduled_at: first });
-    const at = inMs(1_600);
+    const at = inMs(4_500);
     expect((await reschedule(id, at)).body).toMatchObject({ status: 'scheduled', scheduled_at: at });
     const sentinel = await service.send({ scheduled_at: new Date(Date.parse(first) + 300).toISOString() });
     await service.settled(sentinel, gone);
     expect(await show(id)).toMatchObject({ status: 'scheduled', attempts: [] });
-    const message = await service.settled(id, gone, 5_000);
+    const message = await service.settled(id, gone, 15_000);
     expect(Date.parse(message.attempts[0].started_at)).toBeGreaterThanOrEqual(Date.parse(at));
     expect((await inbox(service)).get(id)).toBe(1);
   });
@@ -156,12 +156,12 @@ describe('a scheduled mail', () => {
 
 describe('cancel', () => {
   test('takes a scheduled mail back for good', async () => {
-    const id = await service.send({ scheduled_at: inMs(500) });
+    const id = await service.send({ scheduled_at: inMs(1_500) });
     const { status, body } = await cancel(id);
     expect(status).toBe(200);
     expect(body).toMatchObject({ id, status: 'cancelled', provider: null, attempts: [] });
     expect(await show(id)).toEqual(body);
-    await service.settled(await service.send({ scheduled_at: inMs(800) }), gone);
+    await service.settled(await service.send({ scheduled_at: inMs(1_800) }), gone);
     expect(await show(id)).toEqual(body);
     expect((await inbox(service)).has(id)).toBe(false);
     expectProblem(await cancel(id), 'not_changeable');
@@ -259,7 +259,7 @@ describe('cancel', () => {
 describe('expiry', () => {
   test('ends a mail that nobody took in time, and it is never sent', async () => {
     await behave(service, 'primary', 'error');
-    const expires_at = inMs(1_000);
+    const expires_at = inMs(3_000);
     const ids = await Promise.all([
       service.send({ expires_in: '1s' }),
       service.send({ expires_at }),
