@@ -2,6 +2,12 @@
 
 /** @type {{ file: string, find: string, put: string, means: string }[]} */
 export const breaks = [
+  {
+    file: 'message.ts',
+    find: "if (own.outcome === 'accepted' && (status === 'rejected' || status === 'suppressed')) return 'sent';",
+    put: '',
+    means: 'a mail that was taken after all stays failed',
+  },
   // Where a message goes next.
   {
     file: 'route.ts',

@@ -165,8 +165,11 @@ export function closeAttempt(
   const triedNow = new Set(tried);
   const recipients = flow.recipients.map((status, index): RecipientStatus => {
     const address = addresses[index];
-    if (status !== 'pending' || address === undefined || !triedNow.has(address)) return status;
+    if (address === undefined || !triedNow.has(address)) return status;
     const own = outcomeFor(result, address);
+    // A truth that came late: it was taken after all, whatever a later hand-over was told.
+    if (own.outcome === 'accepted' && (status === 'rejected' || status === 'suppressed')) return 'sent';
+    if (status !== 'pending') return status;
     switch (own.outcome) {
       case 'accepted':
         return 'sent';

@@ -115,7 +115,8 @@ describe('closeAttempt', () => {
         before.recipients.forEach((status, index) => {
           const address = addresses[index]!;
           const own = outcomeFor(answer, address);
-          if (status !== 'pending' || !tried.includes(address)) expect(after.recipients[index]).toBe(status);
+          const late = own.outcome === 'accepted' && (status === 'rejected' || status === 'suppressed');
+          if (!tried.includes(address) || (status !== 'pending' && !late)) expect(after.recipients[index]).toBe(status);
           else if (own.outcome === 'accepted') expect(after.recipients[index]).toBe('sent');
           else if (own.outcome !== 'rejected') {
             expect(after.recipients[index]).toBe('pending');
@@ -129,6 +130,17 @@ describe('closeAttempt', () => {
         expect(openAttempt(after)).toBeNull();
       }),
     );
+  });
+
+  test('a late acceptance outweighs what a later hand-over was told', () => {
+    const lost = closed(begun(newFlow(1)), { outcome: 'unknown', reason: 'worker_crashed', detail: '' }, 1, [
+      'a@example.com',
+    ]);
+    const refused = closed(begun(lost), { outcome: 'rejected', reason: 'recipient_invalid', detail: '' }, 2, [
+      'a@example.com',
+    ]);
+    expect(refused.recipients).toEqual(['rejected']);
+    expect(closed(refused, result('accepted'), 1, ['a@example.com']).recipients).toEqual(['sent']);
   });
 
   test.each(outcomes)('writes down an answer of %s', (outcome) => {
