@@ -5,6 +5,25 @@ import { createAccounts } from '../../src/store/accounts.ts';
 import { connect, whenReady } from '../../src/store/connection.ts';
 import { startRedis } from '../support/redis.ts';
 
+test('of two words that come at the same moment the certain one stays', async () => {
+  const redis = await startRedis();
+  const one = connect({ url: redis.url }, 'request', pino({ level: 'silent' }));
+  const other = connect({ url: redis.url }, 'request', pino({ level: 'silent' }));
+  try {
+    await Promise.all([whenReady(one), whenReady(other)]);
+    const word = (client: typeof one, status: 'suspended' | 'unknown', at: number, provider: string) =>
+      createAccounts(client).write(provider, { status, at, quotaRemaining: null, detail: '' });
+    for (let round = 0; round < 200; round++) {
+      await Promise.all([word(one, 'unknown', 100_000, `q${round}`), word(other, 'suspended', 100_000, `q${round}`)]);
+      expect((await createAccounts(one).read(`q${round}`))?.status).toBe('suspended');
+    }
+  } finally {
+    one.disconnect();
+    other.disconnect();
+    await redis.stop();
+  }
+});
+
 test('what an account has said a moment ago is not erased by a check that could not tell', async () => {
   const redis = await startRedis();
   const client = connect({ url: redis.url }, 'request', pino({ level: 'silent' }));

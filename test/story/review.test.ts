@@ -95,14 +95,10 @@ test('an account’s word that claims to come from the future is not the last wo
   const detail = 'ask compliance-desk@provider.example';
   const account = [{ id: 'a1', at, status: 'suspended', detail }];
   expect((await report(service, { account })).status).toBe(200);
-  const suspended = await until(
-    async () => {
-      const body = await state();
-      console.log(JSON.stringify(body));
-      return body.state === 'suspended' && body;
-    },
-    { every: 300 },
-  );
+  const suspended = await until(async () => {
+    const body = await state();
+    return body.state === 'suspended' && body;
+  });
   // Nor do its words carry an address into the log.
   expect(JSON.stringify([suspended, service.log])).not.toContain('compliance-desk');
   far.account = () => ({ status: 'active', quotaRemaining: null, detail: 'all well' });
