@@ -49,9 +49,3 @@ export const configSchema = z
 
 /** The settings in effect: names as in the file, durations in milliseconds, sizes in bytes, rates per second. */
 export type Config = z.output<typeof configSchema>;
-
-/** The settings of one provider; `type` says which. */
-export type ProviderSettings = z.output<typeof providerSettings>;
-
-/** The settings of one stream. */
-export type StreamSettings = z.output<typeof stream>;

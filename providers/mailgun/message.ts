@@ -2,6 +2,7 @@
 //
 // Of its components and not as MIME (`/messages.mime`): that is what everyone sends and every stand-in for Mailgun understands. What MIME
 // would have kept: the file name of an inline image, and To as it was written when only some of its readers are left.
+import { attachedBytes } from '../base64.ts';
 import { encodedWords } from '../encoded-words.ts';
 import type { Mail, Mailbox, Unsupported } from '../provider.ts';
 import { foreignSender } from '../sender.ts';
@@ -140,9 +141,8 @@ function filesOf({ attachments }: Mail): Field[] {
 
 // Nearly exact: files go into the mail as base64.
 function mailBytes(mail: Mail): number {
-  const texts = [...contentOf(mail), ...optionsOf(mail)].map(({ value }) => Buffer.byteLength(value));
-  const files = mail.attachments.map(({ content }) => 4 * Math.ceil(content.length / 3));
-  return [...texts, ...files].reduce((sum, bytes) => sum + bytes, 0);
+  const fields = [...contentOf(mail), ...optionsOf(mail)];
+  return fields.reduce((sum, { value }) => sum + Buffer.byteLength(value), attachedBytes(mail));
 }
 
 function written({ name, address }: Mailbox): string {

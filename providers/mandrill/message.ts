@@ -1,4 +1,5 @@
 // One mail as the `message` of /messages/send, and why it may not be one.
+import { attachedBytes, base64 } from '../base64.ts';
 import { encodedWords } from '../encoded-words.ts';
 import type { Attachment, Mail, Mailbox, Unsupported } from '../provider.ts';
 import { foreignSender } from '../sender.ts';
@@ -107,8 +108,7 @@ export function unsupportedBy(name: string, settings: MandrillSettings, mail: Ma
 
 // Exact, without encoding the attachments for it.
 function requestBytes(mail: Mail): number {
-  const attached = mail.attachments.reduce((sum, { content }) => sum + 4 * Math.ceil(content.length / 3), 0);
-  return attached + Buffer.byteLength(JSON.stringify(messageOf(mail, () => '')));
+  return attachedBytes(mail) + Buffer.byteLength(JSON.stringify(messageOf(mail, () => '')));
 }
 
 function headersOf(mail: Mail): Record<string, string> {
@@ -120,10 +120,6 @@ function headersOf(mail: Mail): Record<string, string> {
 
 function recipient(type: 'to' | 'cc' | 'bcc') {
   return ({ name, address }: Mailbox) => ({ email: address, ...(name !== '' && { name }), type });
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
 function unsupported(detail: string): Unsupported {

@@ -1,5 +1,6 @@
 // One mail as the request body of POST /email, and why it may not be one.
 import { type Message, Models } from 'postmark';
+import { attachedBytes, base64 } from '../base64.ts';
 import type { Mail, Mailbox, Unsupported } from '../provider.ts';
 import { foreignSender } from '../sender.ts';
 import { idKey, metadataOf, tagOf } from './labels.ts';
@@ -74,8 +75,7 @@ export function unsupportedBy(name: string, settings: PostmarkSettings, mail: Ma
 
 // Exact, without encoding the attachments for it.
 function requestBytes(mail: Mail, stream: string): number {
-  const attached = mail.attachments.reduce((sum, { content }) => sum + 4 * Math.ceil(content.length / 3), 0);
-  return attached + Buffer.byteLength(JSON.stringify(messageOf(mail, stream, () => '')));
+  return attachedBytes(mail) + Buffer.byteLength(JSON.stringify(messageOf(mail, stream, () => '')));
 }
 
 // The same Message-ID for every hand-over, whatever the provider, so that mailboxes may drop a duplicate. X-PM-KeepID asks Postmark
@@ -93,10 +93,6 @@ function headersOf(mail: Mail): { Name: string; Value: string }[] {
 
 function written({ name, address }: Mailbox): string {
   return name === '' ? address : `"${name.replace(/["\\]/g, '\\$&')}" <${address}>`;
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
 function unsupported(detail: string): Unsupported {

@@ -1,5 +1,6 @@
 // One mail as the request body of POST /emails, and why it may not be one.
 import { createHash } from 'node:crypto';
+import { attachedBytes, base64 } from '../base64.ts';
 import { encodedWords } from '../encoded-words.ts';
 import type { Mail, Mailbox, Unsupported } from '../provider.ts';
 import { foreignSender } from '../sender.ts';
@@ -117,12 +118,7 @@ function headersOf(mail: Mail): Record<string, string> {
 
 // Exact for the request, without encoding the attachments for it.
 function mailBytes(mail: Mail): number {
-  const attached = mail.attachments.reduce((sum, { content }) => sum + 4 * Math.ceil(content.length / 3), 0);
-  return attached + Buffer.byteLength(JSON.stringify(messageOf(mail, () => '')));
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+  return attachedBytes(mail) + Buffer.byteLength(JSON.stringify(messageOf(mail, () => '')));
 }
 
 function unsupported(detail: string): Unsupported {

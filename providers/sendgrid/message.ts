@@ -1,4 +1,5 @@
 // One mail as the request body of POST /v3/mail/send, and why it may not be one.
+import { attachedBytes, base64 } from '../base64.ts';
 import { encodedWords } from '../encoded-words.ts';
 import type { Attachment, Mail, Mailbox, Unsupported } from '../provider.ts';
 import { foreignSender } from '../sender.ts';
@@ -140,12 +141,7 @@ function attachment({ filename, contentType, content, contentId }: Attachment, e
 
 // Exact for the request, without encoding the attachments for it; the mail made of it is about as large.
 function mailBytes(mail: Mail): number {
-  const attached = mail.attachments.reduce((sum, { content }) => sum + 4 * Math.ceil(content.length / 3), 0);
-  return attached + Buffer.byteLength(JSON.stringify(messageOf(mail, () => '')));
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+  return attachedBytes(mail) + Buffer.byteLength(JSON.stringify(messageOf(mail, () => '')));
 }
 
 function unsupported(detail: string): Unsupported {

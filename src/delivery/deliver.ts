@@ -5,7 +5,7 @@
 // Everything durable happens in `begin` (before the wire) and `record` (after it). The wire is touched only after `begin` has
 // said `go`; whatever comes back is recorded until the store takes it. Between the two, nothing can be lost or doubled unseen.
 import { randomUUID } from 'node:crypto';
-import type { Mail, ProviderEvent, Result } from '../../providers/provider.ts';
+import type { ProviderEvent, Result } from '../../providers/provider.ts';
 import {
   type Attempt,
   addressesOf,
@@ -19,14 +19,16 @@ import {
   suppressRecipients,
 } from '../core/message.ts';
 import { createPace, type Pace } from '../core/pace.ts';
-import { type Candidate, type Route, route } from '../core/route.ts';
+import { type Route, route } from '../core/route.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
 import type { Body, Message, Messages } from '../store/messages.ts';
 import type { TurnEnd } from '../store/queue.ts';
 import type { SuppressionStore } from '../store/suppressions.ts';
-import type { World, WorldView } from '../store/world.ts';
+import type { WorldView } from '../store/world.ts';
 import { askAbout } from './ask.ts';
+import { createCandidates } from './candidates.ts';
 import type { Configured } from './configured.ts';
+import { createFitness } from './fitness.ts';
 import { handOver } from './hand-over.ts';
 import { mailOf } from './mail.ts';
 import type { Observer } from './observer.ts';
@@ -88,6 +90,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const scouts = createWaiters('all');
   const places = Object.fromEntries(lanes.map((lane) => [lane, createWaiters('one')])) as Record<Lane, Waiters>;
   const shunned = createShunned(clock);
+  const candidates = createCandidates({ providers, streams: parts.streams, shunned, clock });
   const recorder = createRecorder({ ...parts, patience, pollAfterMs: parts.settings.poll_after, ended });
   let stopping = false;
 
@@ -104,26 +107,6 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     for (const lane of lanes) places[lane].ended(attempt.provider);
   }
 
-  function candidates(message: Message, mail: Mail, now: World, busy: ReadonlyMap<string, number>): Candidate[] {
-    const pin = now.pins.get(message.stream) ?? now.pins.get('*');
-    const pinned = pin && (pin.until === null || pin.until > clock()) ? [pin.to] : null;
-    return (pinned ?? parts.streams[message.stream]?.providers ?? []).flatMap((name) => {
-      const configured = providers.get(name);
-      const health = now.health.get(name);
-      if (!configured || !health) return [];
-      return {
-        name,
-        // A pin beats every verdict but a quarantine.
-        state: pinned && health.state !== 'quarantined' ? 'up' : health.state,
-        since: health.since,
-        until: health.until,
-        busyUntil: Math.max(busy.get(name) ?? 0, shunned.until(name, message.envelope.from, now.version)),
-        unsupported: configured.provider.unsupported(mail),
-        idempotent: configured.provider.traits.idempotent,
-      };
-    });
-  }
-
   async function takeTurn(id: string, round: number, lane: Lane): Promise<TurnEnd> {
     const [loaded, body] = await Promise.all([patience(() => messages.load(id)), patience(() => messages.body(id))]);
     let message = loaded;
@@ -131,6 +114,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     const busy = new Map<string, number>();
     const full = new Map<string, number>();
     const scoutingSince = new Map<string, number>();
+    const unfit = createFitness();
     let token: string | null = null;
 
     for (;;) {
@@ -159,7 +143,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       }
       const reading = world.current();
       const mail = mailOf(id, message.envelope, body, message.flow);
-      const options = candidates(message, mail, reading, busy);
+      const options = candidates(message, reading, busy, (provider) => unfit(provider, mail));
       const decision: Route = route({
         now: clock(),
         notBefore: message.scheduledAt ?? 0,

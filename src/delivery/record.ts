@@ -10,6 +10,7 @@ import {
   type Status,
   statusOf,
 } from '../core/message.ts';
+import { outcomeFor } from '../core/outcome.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
 import type { Change, Message, Messages } from '../store/messages.ts';
 import type { SuppressionStore } from '../store/suppressions.ts';
@@ -107,7 +108,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   // What a relay refuses as unknown at once is a hard bounce that came early. Parts of a message count one by one.
   async function suppress(attempt: Attempt, result: Result, tried: readonly string[]): Promise<void> {
     const dead = tried.filter((address) => {
-      const own = result.recipients?.find((one) => one.address === address) ?? result;
+      const own = outcomeFor(result, address);
       return (
         own.outcome === 'rejected' &&
         own.reason === 'recipient_invalid' &&
