@@ -38,6 +38,14 @@ export function share() {
   return z.preprocess(fromText, z.number(error).min(0, error).max(1, error)).meta({ kind: 'share' });
 }
 
+/** A score in powers of ten: 7 is "once in ten million times". */
+export function decades() {
+  const error = 'must be a number from 1 to 100: the power of ten of how improbable it has to be, such as 7';
+  const fromText = (value: unknown) =>
+    typeof value === 'string' && /^\d{1,3}(\.\d{1,3})?$/.test(value) ? Number(value) : value;
+  return z.preprocess(fromText, z.number(error).min(1, error).max(100, error)).meta({ kind: 'number' });
+}
+
 /** A duration, parsed to milliseconds. `longest` is an hour unless told: a timer of more than 24 days would go off at once. */
 export function duration({ shortest = '1ms', longest = '1h' }: { shortest?: string; longest?: string } = {}) {
   const [min, max] = [parseDuration(shortest) ?? 0, parseDuration(longest) ?? 0];

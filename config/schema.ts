@@ -13,7 +13,7 @@ import { crossCheck } from './cross.ts';
 import { name, whenSection } from './fields.ts';
 import { encryption, redis, senders, server } from './sections.ts';
 import { stream } from './streams.ts';
-import { delivery, health, limits, retention } from './tuning.ts';
+import { delivery, health, limits, rescue, retention } from './tuning.ts';
 
 /** One entry of `providers`, by its `type`. A new type of provider is one more line here. */
 export const providerSettings = z.discriminatedUnion('type', [
@@ -39,6 +39,7 @@ export const configSchema = z
     streams: z.record(name(), stream),
     delivery: delivery.prefault({}),
     health: health.prefault({}),
+    rescue: rescue.prefault({}),
     limits: limits.prefault({}),
     retention: retention.prefault({}),
     alerts: z.strictObject({}).prefault({}),

@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { duration } from './fields.ts';
 
+/** What a verdict on a provider does to a stream's mail. */
+export const healthModes = ['auto', 'suggest', 'off'] as const;
+
 /** One entry of `streams`. */
 export const stream = z.strictObject({
   providers: z
@@ -21,4 +24,11 @@ export const stream = z.strictObject({
   rescue: z.enum(['auto', 'ask', 'off']).prefault('auto').meta({
     description: 'Mail that a dead provider swallowed is sent again: by itself, once an operator agrees, or never.',
   }),
+  health: z
+    .strictObject({
+      mode: z.enum(healthModes).optional().meta({
+        description: 'As `health.mode`, for this stream: `auto`, `suggest` or `off`. As that when absent.',
+      }),
+    })
+    .prefault({}),
 });

@@ -1,6 +1,7 @@
 // The numbers behind the behaviour: workers, verdicts on providers, limits of a message, how long things are kept.
 import { z } from 'zod';
-import { duration, integer, rate, share } from './fields.ts';
+import { decades, duration, integer, rate, share } from './fields.ts';
+import { healthModes } from './streams.ts';
 
 const workers = (count: number, lane: string) =>
   integer(1, 10_000)
@@ -25,7 +26,9 @@ export const delivery = z.strictObject({
   poll_after: duration({ longest: '1d' }).prefault('5m').meta({
     description: 'How long after it was accepted a provider is asked about a message of which no event has come.',
   }),
-  polls: rate().prefault('10/m').meta({ description: 'The most such questions to one provider.' }),
+  polls: rate().prefault('10/m').meta({
+    description: 'The most such questions to one provider. While it looks silent, five more every five seconds.',
+  }),
   proven_for: duration()
     .prefault('60s')
     .meta({ description: 'How long an accepted mail counts as a sign that its provider takes mail.' }),
@@ -55,6 +58,40 @@ export const health = z.strictObject({
   settled_after: duration({ longest: '1d' })
     .prefault('10m')
     .meta({ description: 'How long a provider must stay up until its next rest is a short one again.' }),
+  mode: z.enum(healthModes).prefault('auto').meta({
+    description:
+      'What a verdict on a provider does for streams that do not say otherwise: `auto` moves their mail, `suggest` opens the incident and leaves the mail to an operator, `off` does neither.',
+  }),
+  suspect_score: decades()
+    .prefault(7)
+    .meta({ description: 'How improbable a silence must be (in powers of ten) for new mail to avoid the provider.' }),
+  silence_score: decades().prefault(9).meta({
+    description:
+      'How improbable a silence must be to be an incident, and for its mail to be sent again; the way by which news reaches us must be known to work.',
+  }),
+  learn_from: integer(10, 1_000_000)
+    .prefault(50)
+    .meta({ description: 'Messages after which the usual delays of a provider count as known.' }),
+  self_probe: duration({ shortest: '2s', longest: '1d' }).prefault('30s').meta({
+    description:
+      'The time between two probes of the way by which webhooks reach us: a request to ourselves through `server.public_url`; none without that.',
+  }),
+  ramp_dwell: duration({ longest: '1d' })
+    .prefault('1m')
+    .meta({ description: 'How long each step of a return lasts at least: 5, 25, 50 and then 100 % of the mail.' }),
+  switches_per_hour: integer(3, 1_000).prefault(3).meta({
+    description: 'How often mail may leave a provider and come back within an hour, as long as another one is well.',
+  }),
+});
+
+/** `rescue`: how mail that a provider has swallowed goes out again. */
+export const rescue = z.strictObject({
+  rate: rate()
+    .prefault('20/s')
+    .meta({ description: 'The most messages taken back from dead providers, to be sent through another one.' }),
+  at_once: integer(1, 10_000)
+    .prefault(20)
+    .meta({ description: 'The most such messages on their way to another provider at the same time.' }),
 });
 
 /** `limits`: what one request or message may come to. */
@@ -74,7 +111,7 @@ export const limits = z.strictObject({
     .meta({ description: 'The longest time that a message may stay worth sending.' }),
 });
 
-/** `retention`: how long things are kept once a message has come to its end. */
+/** `retention`: how long things are kept once they have come to their end. */
 export const retention = z.strictObject({
   bodies: duration({ longest: '3650d' })
     .prefault('24h')
@@ -82,4 +119,7 @@ export const retention = z.strictObject({
   messages: duration({ longest: '3650d' })
     .prefault('30d')
     .meta({ description: 'How long the record of a message is kept.' }),
+  incidents: duration({ longest: '3650d' })
+    .prefault('90d')
+    .meta({ description: 'How long an incident is kept once it has been closed.' }),
 });

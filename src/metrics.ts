@@ -13,6 +13,8 @@ export interface Metrics {
   /** A message was taken in, with its first status. */
   accepted(stream: string, status: Status): void;
   delivered(provider: string, tookMs: number): void;
+  /** So many messages were taken back from `provider`. */
+  rescued(provider: string, by: number): void;
   webhook(provider: string, what: string, by: number): void;
   request(route: string, status: number, tookMs: number): void;
 }
@@ -48,8 +50,7 @@ export function createMetrics(providers: readonly string[], world: () => World, 
     labelNames: ['from', 'to', 'cause'],
     registers,
   });
-  // Rescue is not part of the service yet; the name is, so that dashboards find it.
-  new Counter({
+  const rescued = new Counter({
     name: 'mailover_rescued_total',
     help: 'Messages taken back from a provider that had swallowed them.',
     labelNames: ['provider'],
@@ -134,6 +135,7 @@ export function createMetrics(providers: readonly string[], world: () => World, 
     },
     accepted: (stream, status) => emails.inc({ stream, status }),
     delivered: (provider, tookMs) => delivery.observe({ provider }, tookMs / 1_000),
+    rescued: (provider, by) => rescued.inc({ provider }, by),
     webhook: (provider, what, by) => webhooks.inc({ provider, what }, by),
     request: (route, status, tookMs) => requests.observe({ route, status: String(status) }, tookMs / 1_000),
   };

@@ -289,21 +289,25 @@ describe('the tables of the README', () => {
 });
 
 test('the figures in the documents are the defaults', async () => {
-  const { server, delivery, health, limits, providers } = (await loadConfig({ env: {}, cwd: freshFolder() })).config;
+  const { server, delivery, health, limits, providers, rescue } = (await loadConfig({ env: {}, cwd: freshFolder() })).config;
   const said: [number | undefined, string][] = [
-    [health.window / 60_000, 'in the last minute'],
+    [health.window / 60_000, 'fail within a minute'],
     [health.failure_share * 2, 'at least half of its hand-overs fail'],
     [health.min_volume / 5, 'five of them or more'],
     [health.rest / 30_000, 'rests for 30 seconds'],
     [health.max_rest / 900_000, 'up to 15 minutes'],
-    [health.probes / 3, 'three accepted ones bring it back'],
+    [health.probes / 3, 'three that are confirmed as delivered bring it back'],
+    [health.ramp_dwell / 60_000, 'a minute each at least'],
+    [health.self_probe / 30_000, 'posts to itself that way every 30 seconds'],
+    [health.learn_from / 50, '50 messages have been heard of (`health.learn_from`)'],
+    [rescue.rate / 20, '20 a second at most (`rescue.rate`)'],
     [server.shutdown_timeout / 25_000, '`server.shutdown_timeout` (25 s)'],
     [(providers.primary?.timeout ?? 0) / 10_000, '`timeout` (10 s by default)'],
     [limits.recipients / 50, 'together at most 50'],
     [limits.subject / 998, 'at most 998 characters'],
     [limits.schedule_ahead / (30 * 86_400_000), 'at most 30 days ahead'],
     [limits.batch / 100, 'a list of at most 100 mails'],
-    [health.account_check / 60_000, 'Every minute each is asked about our account there'],
+    [health.account_check / 60_000, 'Every minute it is asked about our account there'],
     [health.account_check / 60_000, 'Every 60 seconds (`health.account_check`)'],
     [health.account_refusals, 'at the first such answer (`health.account_refusals`)'],
     [delivery.poll_after / 300_000, 'nothing has come for five minutes (`delivery.poll_after`)'],

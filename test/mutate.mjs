@@ -1,5 +1,7 @@
 // Breaks the core on purpose, one way after another, and sees whether its tests notice. `node test/mutate.mjs`
 //
+// With names of files of the core, `node test/mutate.mjs curve quiet`, it breaks only those, and runs only the tests named after them.
+//
 // It works on a copy: the core, the contract and `test/core` go to a temporary folder, with this checkout's node_modules. The
 // last line is `N of N breaks noticed`; the exit status is 1 if one survived, or if a break no longer fits the code.
 import { spawn } from 'node:child_process';
@@ -7,7 +9,14 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { breaks } from './mutate.breaks.mjs';
+import { breaks as everyBreak } from './mutate.breaks.mjs';
+
+const only = process.argv.slice(2);
+const breaks = everyBreak.filter(({ file }) => only.length === 0 || only.includes(file.replace('.ts', '')));
+if (breaks.length === 0) {
+  console.error(`No break is of ${only.join(', ')}.`);
+  process.exit(1);
+}
 
 // A break may make a test run for ever: that is noticed too.
 const longestMs = 180_000;
@@ -45,7 +54,12 @@ function firstFailure() {
     rmSync(report, { force: true });
     const run = spawn(
       process.execPath,
-      [join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter', 'json', '--outputFile', report],
+      [
+        join(folder, 'node_modules/vitest/vitest.mjs'),
+        'run',
+        ...only.map((name) => `test/core/${name}.`),
+        ...['--reporter', 'json', '--outputFile', report],
+      ],
       // The same cases each time: a break that is noticed once is noticed always.
       { cwd: folder, stdio: 'ignore', detached: true, env: { MAILOVER_SEED: '1', ...process.env } },
     );

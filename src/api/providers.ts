@@ -8,6 +8,7 @@ import type { EvidenceStore } from '../store/evidence.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Oddities } from '../store/oddities.ts';
 import type { SandboxStore } from '../store/sandbox.ts';
+import type { TrafficStore } from '../store/traffic.ts';
 import type { World } from '../store/world.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
@@ -30,6 +31,7 @@ export interface ProviderRouteParts {
   readonly accounts: AccountStore;
   readonly oddities: Oddities;
   readonly unconfirmed: Messages['unconfirmed'];
+  readonly finding: TrafficStore['readFinding'];
   readonly clock: () => number;
 }
 
@@ -78,11 +80,12 @@ export function providerRoutes(app: FastifyInstance, parts: ProviderRouteParts):
     return provider;
   };
   async function view({ name, type, confirms }: { name: string; type: string; confirms: boolean }) {
-    const [evidence, account, foreign, unconfirmed] = await Promise.all([
+    const [evidence, account, foreign, unconfirmed, finding] = await Promise.all([
       parts.evidence.read(name, clock()),
       parts.accounts.read(name),
       parts.oddities.foreign(name),
       confirms ? parts.unconfirmed(name) : null,
+      confirms ? parts.finding(name) : null,
     ]);
     const uses = Object.entries(streams).flatMap(([stream, { providers: names }]) =>
       names.includes(name) ? [stream] : [],
@@ -91,6 +94,7 @@ export function providerRoutes(app: FastifyInstance, parts: ProviderRouteParts):
       account,
       foreign,
       unconfirmed,
+      finding,
     });
   }
 

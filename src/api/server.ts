@@ -15,8 +15,10 @@ import { addAuth } from './auth.ts';
 import { answerClientError } from './client-errors.ts';
 import { type EmailParts, emailRoutes, summary } from './emails.ts';
 import { ApiError, problem } from './errors.ts';
+import { type IncidentRouteParts, incidentRoutes } from './incidents.ts';
 import { type OpsParts, opsRoutes } from './ops.ts';
 import { type ProviderRouteParts, providerRoutes } from './providers.ts';
+import { type RescueRouteParts, rescueRoutes } from './rescue.ts';
 import { type SuppressionRouteParts, suppressionRoutes } from './suppressions.ts';
 import { type WebhookRouteParts, webhookRoutes } from './webhooks.ts';
 
@@ -26,6 +28,8 @@ export interface ApiParts {
   readonly emails: EmailParts;
   readonly providers: ProviderRouteParts;
   readonly suppressions: SuppressionRouteParts;
+  readonly incidents: IncidentRouteParts;
+  readonly rescue: RescueRouteParts;
   readonly webhooks: WebhookRouteParts;
 }
 
@@ -200,6 +204,8 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     emailRoutes(scope, api.emails);
     providerRoutes(scope, api.providers);
     suppressionRoutes(scope, api.suppressions);
+    rescueRoutes(scope, api.rescue);
+    incidentRoutes(scope, api.incidents);
     await webhookRoutes(scope, api.webhooks);
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());

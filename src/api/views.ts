@@ -1,10 +1,12 @@
 // What the API shows of messages and providers: schemas for the documents, and functions that make the JSON.
 import { z } from 'zod';
-import type { Evidence, Health } from '../core/health.ts';
+import type { Evidence } from '../core/evidence.ts';
+import type { Health } from '../core/health.ts';
 import { addressesOf, statuses } from '../core/message.ts';
 import { formatMailbox } from '../intake/address.ts';
 import type { AccountRecord } from '../store/accounts.ts';
 import type { Message } from '../store/messages.ts';
+import type { PublishedFinding } from '../store/traffic.ts';
 
 const time = z.string().meta({ format: 'date-time', description: 'ISO 8601, UTC, with milliseconds.' });
 
@@ -132,9 +134,28 @@ export const providerView = z
         unknown: z.number(),
       })
       .meta({ description: 'Closed attempts by outcome within the last window.' }),
-    confirmation: z.object({ unconfirmed: z.number(), oldest_unconfirmed_at: time.nullable() }).nullable().meta({
-      description: 'Mail it has taken and not been heard of since; null where a provider never confirms deliveries.',
-    }),
+    confirmation: z
+      .object({
+        unconfirmed: z.number().meta({ description: 'Messages it took and of which nothing has been heard since.' }),
+        oldest_unconfirmed_at: time.nullable(),
+        delivered_share: z.number().nullable().meta({
+          description: 'The share of its messages that are ever heard of; null until enough is known.',
+        }),
+        p50: z.number().nullable().meta({ description: 'Seconds until half of those have been heard of.' }),
+        p99: z.number().nullable().meta({ description: 'Seconds until 99 % of those have been heard of.' }),
+        silence: z.number().nullable().meta({
+          description: '−log10 of how likely the present silence is in a healthy provider.',
+        }),
+        finding: z
+          .enum(['learning', 'fine', 'silent', 'partial', 'slow', 'feedback_lost', 'recipient_delay'])
+          .nullable()
+          .meta({ description: 'What its signs of life say; null while no monitor has looked.' }),
+        detail: z.string(),
+      })
+      .nullable()
+      .meta({
+        description: 'What is heard of the mail it has taken; null where a provider never confirms deliveries.',
+      }),
     account: z
       .object({
         status: z.enum(['active', 'limited', 'suspended', 'unknown']),
@@ -153,6 +174,7 @@ export const providerView = z
 /** What a provider has told us of itself and of its mail. */
 export interface ProviderSaid {
   readonly unconfirmed: { readonly count: number; readonly oldestAt: number | null } | null;
+  readonly finding: PublishedFinding | null;
   readonly account: AccountRecord | null;
   readonly foreign: { readonly count: number; readonly lastAt: number | null };
 }
@@ -182,6 +204,12 @@ export function viewProvider(
     confirmation: said.unconfirmed && {
       unconfirmed: said.unconfirmed.count,
       oldest_unconfirmed_at: isoOrNull(said.unconfirmed.oldestAt),
+      delivered_share: said.finding?.share ?? null,
+      p50: said.finding?.p50 ?? null,
+      p99: said.finding?.p99 ?? null,
+      silence: said.finding && Math.round(said.finding.score * 10) / 10,
+      finding: said.finding && said.finding.kind !== 'blind' ? said.finding.kind : null,
+      detail: said.finding?.detail ?? 'no monitor has looked yet',
     },
     account: said.account && {
       status: said.account.status,

@@ -1,6 +1,7 @@
 // /webhooks/{provider}: what the providers tell us, with the raw body kept until it has been verified.
 import type { FastifyInstance } from 'fastify';
 import type { Provider } from '../../providers/provider.ts';
+import type { IngressStore } from '../store/ingress.ts';
 import { type ReceiveParts, receive } from '../webhooks/receive.ts';
 import { ApiError } from './errors.ts';
 
@@ -8,13 +9,17 @@ import { ApiError } from './errors.ts';
 export interface WebhookRouteParts {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly receive: ReceiveParts;
+  /** A nonce of our own has come in from outside. */
+  readonly arrived: IngressStore['arrived'];
   readonly clock: () => number;
 }
 
 // A thousand events in one request, with room to spare; providers send less.
 const largestBody = 8_388_608;
 
-/** Adds `POST` and `HEAD /webhooks/:provider`. */
+const ownBody = /^\{"nonce":"([\w-]{43})"\}$/;
+
+/** Adds `POST` and `HEAD /webhooks/:provider`, and `POST /webhooks/_self`. */
 export async function webhookRoutes(app: FastifyInstance, parts: WebhookRouteParts): Promise<void> {
   // In a scope of its own: every content type is welcome here, and none is parsed.
   await app.register(async (scope) => {
@@ -47,6 +52,20 @@ export async function webhookRoutes(app: FastifyInstance, parts: WebhookRoutePar
           receivedAt: parts.clock(),
         });
         return reply.code(status).type('text/plain; charset=utf-8').serializer(String).send(body);
+      },
+    });
+    // No name of a provider begins so. Open to all: a stranger's post finds no nonce to mark, and is not told so.
+    scope.post('/webhooks/_self', {
+      bodyLimit: 256,
+      schema: {
+        summary: 'What the service posts to itself',
+        description:
+          'Through `server.public_url`, to know that webhooks reach it. Answered 204 whatever it says; anything but the service’s own changes nothing.',
+      },
+      async handler(request, reply) {
+        const nonce = ownBody.exec(String(request.body))?.[1];
+        if (nonce !== undefined) await parts.arrived(nonce);
+        return reply.code(204).send();
       },
     });
   });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command `mailover`: serve, check-config.
+// The command `mailover`: serve and check-config; the others speak to a running service.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { describeConfig } from '../../config/describe.ts';
@@ -7,6 +7,7 @@ import { ConfigFault } from '../../config/faults.ts';
 import { loadConfig } from '../../config/load.ts';
 import { roles } from '../app.ts';
 import { serve } from '../main.ts';
+import { addCommands } from './commands.ts';
 
 const badConfig = 78; // EX_CONFIG of sysexits.h
 
@@ -43,6 +44,28 @@ program
       process.exitCode = badConfig;
     }
   });
+
+// hasColors heeds NO_COLOR and TERM.
+const colour = process.stdout.isTTY && process.stdout.hasColors();
+addCommands(program, {
+  env: process.env,
+  terminal: {
+    write: (text) => process.stdout.write(text),
+    complain: (text) => process.stderr.write(text),
+    colour,
+    clears: process.stdout.isTTY,
+  },
+  fetch,
+  clock: Date.now,
+  interrupted() {
+    const controller = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+    return controller.signal;
+  },
+  exit: (status) => {
+    process.exitCode = status;
+  },
+});
 
 try {
   await program.parseAsync();

@@ -1,6 +1,6 @@
 // What providers tell later, folded into a message's flow: in any order, any number of times.
 import type { EventType } from '../../providers/provider.ts';
-import type { Flow, MessageEvent, RecipientStatus } from './message.ts';
+import { type Flow, type MessageEvent, type RecipientStatus, takenBackFrom } from './message.ts';
 
 const rank: Record<RecipientStatus, number> = {
   pending: 0,
@@ -28,7 +28,9 @@ const eventsKept = 200;
 /** Adds one event. The same event twice changes nothing, and the order of events does not matter to any status. */
 export function addEvent(flow: Flow, event: MessageEvent): Flow {
   if (flow.events.some(({ id, provider }) => id === event.id && provider === event.provider)) return flow;
-  const reached = statusByEvent[event.type];
+  // `sent` repeats the acceptance: once the message was rescued from there, it must not end the rescue.
+  const stale = event.type === 'sent' && takenBackFrom(flow).includes(event.provider);
+  const reached = stale ? undefined : statusByEvent[event.type];
   const recipients = flow.recipients.map((status, index) =>
     reached && event.recipient === index && rank[reached] > rank[status] ? reached : status,
   );

@@ -1,11 +1,22 @@
-// A provider's health, and how evidence changes it: `judge`, pure. Errors only; silence and ramps will join here.
-import type { Outcome, Reason } from '../../providers/provider.ts';
-import { blame } from './outcome.ts';
+// A provider's health, and how evidence changes it: `judge`, pure.
+//
+//   up ──► suspect ──────► down ────► probing ──► ramping ──► up
+//    │   (quiet: new        ▲ rests,   (a trickle   (traffic returns
+//    │    mail avoids it)   │ longer    tests it)    in steps)
+//    └──► errors, silence ──┤ each time
+//    └──► account refused ──► suspended ─► probing, once the account says so or a probe is confirmed
+//
+// A relapse on the way back is a fall like any other: it rests, twice as long. `quarantined` is an operator's, and never ends by itself.
+import { type Evidence, tally } from './evidence.ts';
+import type { Finding } from './findings.ts';
 
-/** Every state a provider can be in. `suspect` and `ramping` belong to the judgement of silence and are not entered yet. */
+/** Every state a provider can be in. */
 export type HealthState = 'up' | 'suspect' | 'down' | 'suspended' | 'probing' | 'ramping' | 'quarantined';
 
-/** What is known about one provider. `epoch` grows with every change of state; `until` is the end of a rest. */
+/** Why a provider left `up`. */
+export type FallCause = 'errors' | 'account' | 'silence' | 'partial' | 'slow';
+
+/** What is known about one provider. `epoch` grows with every change of state; `until` is the end of a rest. Times in epoch ms. */
 export interface Health {
   readonly state: HealthState;
   readonly epoch: number;
@@ -15,22 +26,30 @@ export interface Health {
   readonly reason: string;
   /** How often it has fallen without having been up for `settled_after` in between; each one doubles the rest. */
   readonly falls: number;
+  /** Null while nothing is wrong. */
+  readonly cause: FallCause | null;
+  /** The acceptance time from which its mail is missing; null where nothing says so. */
+  readonly silentSince: number | null;
+  /** On the way back: the step of the ramp, counted from 0. */
+  readonly step: number;
+  /** When traffic left it or came back to it, the newest few. */
+  readonly switches: readonly number[];
 }
 
 /** A provider nobody has heard ill of. */
 export function newHealth(now: number): Health {
-  return { state: 'up', epoch: 1, since: now, until: null, reason: 'no evidence against it yet', falls: 0 };
-}
-
-/** So many attempts of one kind that ended in one stretch of time. Counts commute: order and restarts do not matter. */
-export interface Evidence {
-  /** Start of the stretch, epoch ms. */
-  readonly at: number;
-  /** The epoch of the provider's health under which these attempts began. */
-  readonly epoch: number;
-  readonly outcome: Outcome;
-  readonly reason: Reason | null;
-  readonly count: number;
+  return {
+    state: 'up',
+    epoch: 1,
+    since: now,
+    until: null,
+    reason: 'no evidence against it yet',
+    falls: 0,
+    cause: null,
+    silentSince: null,
+    step: 0,
+    switches: [],
+  };
 }
 
 /** What the provider last said of our account there, and when. Not being allowed to look is `unknown`, and no evidence. */
@@ -50,36 +69,38 @@ export interface HealthSettings {
   readonly max_rest: number;
   readonly probes: number;
   readonly settled_after: number;
+  readonly ramp_dwell: number;
+  readonly switches_per_hour: number;
 }
 
-interface Tally {
-  readonly accepted: number;
-  readonly blamed: number;
-  readonly account: number;
-  readonly worst: string;
+/** What the verdict needs beside the outcomes of hand-overs. */
+export interface Surroundings {
+  /** What its signs of life say; null where nobody has looked. */
+  readonly finding: Finding | null;
+  /** Of the mail it accepted under the present epoch: how much, and how much of it is confirmed. Null where it never confirms. */
+  readonly tally: { readonly taken: number; readonly confirmed: number } | null;
+  /** No other provider of its streams carries mail: what comes back slowly would keep mail waiting. */
+  readonly alone: boolean;
 }
 
-function tally(evidence: readonly Evidence[]): Tally {
-  let accepted = 0;
-  let blamed = 0;
-  let account = 0;
-  const reasons = { account: new Map<string, number>(), provider: new Map<string, number>() };
-  for (const { outcome, reason, count } of evidence) {
-    const whose = blame(outcome, reason);
-    if (outcome === 'accepted') accepted += count;
-    if (whose === 'account' || whose === 'provider') {
-      blamed += count;
-      const name = `${outcome} (${reason})`;
-      reasons[whose].set(name, (reasons[whose].get(name) ?? 0) + count);
-    }
-    if (whose === 'account') account += count;
-  }
-  // An account's refusal explains more than any number of failures. Most frequent first, then by name: the words must not depend
-  // on the order of the evidence.
-  const worst = [...(account > 0 ? reasons.account : reasons.provider)].sort(
-    ([a, x], [b, y]) => y - x || (a < b ? -1 : 1),
-  )[0];
-  return { accepted, blamed, account, worst: worst ? `${worst[1]}× ${worst[0]}` : '' };
+const unheard: Surroundings = { finding: null, tally: null, alone: false };
+
+/** The share of mail that comes back at each step of the ramp; after the last one it is up. */
+export const rampShares: readonly number[] = [0.05, 0.25, 0.5];
+
+// Two silent probes: on its way back a provider has to prove itself, and few messages are at stake.
+const silentProbes = 2;
+const hourMs = 3_600_000;
+// What has come at the last moment may be followed by more silence: a suspicion lasts a little.
+const leastSuspectMs = 10_000;
+// A step of the ramp may pass without any mail at all after so many times its length.
+const idleDwells = 10;
+
+const carries = (state: HealthState) => state === 'up' || state === 'ramping';
+
+/** May traffic come back now? So that away, back and away again is the most that happens within an hour. */
+function mayReturn({ switches }: Health, { switches_per_hour }: HealthSettings, now: number, alone: boolean): boolean {
+  return alone || switches.filter((at) => at > now - hourMs).length <= switches_per_hour - 2;
 }
 
 /**
@@ -94,63 +115,149 @@ export function judge(
   settings: HealthSettings,
   now: number,
   account: AccountReading | null = null,
+  { finding, tally: signs, alone }: Surroundings = unheard,
 ): Health {
   if (health.state === 'quarantined') return health;
   const current = evidence.filter(({ epoch, at }) => epoch === health.epoch && at <= now && at > now - settings.window);
   const { accepted, blamed, account: refusals, worst } = tally(current);
   // What it said before it came into this state has had its effect already.
   const said = account !== null && account.at > health.since ? account.status : 'unknown';
+  const quiet = finding && ['silent', 'partial', 'slow'].includes(finding.kind) ? finding : null;
 
-  const fall = (state: 'down' | 'suspended', reason: string): Health => {
-    const settled = health.state === 'up' && now - health.since >= settings.settled_after;
-    const falls = settled ? 1 : health.falls + 1;
-    const rest = Math.min(settings.rest * 2 ** Math.min(falls - 1, 30), settings.max_rest);
-    return { state, epoch: health.epoch + 1, since: now, until: now + rest, reason, falls };
+  const missingSince = finding?.since ?? health.silentSince;
+
+  const change = (state: HealthState, reason: string, more: Partial<Health> = {}): Health => {
+    const switched = carries(state) !== carries(health.state);
+    const switches = switched ? [...health.switches, now].slice(-settings.switches_per_hour) : health.switches;
+    return { ...health, state, reason, epoch: health.epoch + 1, since: now, until: null, step: 0, switches, ...more };
   };
-  const become = (state: 'up' | 'probing', reason: string): Health => ({
-    state,
-    epoch: health.epoch + 1,
-    since: now,
-    until: null,
-    reason,
-    falls: health.falls,
-  });
+  const fall = (
+    state: 'suspect' | 'down' | 'suspended',
+    cause: FallCause,
+    reason: string,
+    silentSince: number | null = health.silentSince,
+  ): Health => {
+    const settled = health.state === 'up' && now - health.since >= settings.settled_after;
+    // From suspect to down is the same fall, seen more clearly.
+    const again = health.state === 'suspect' ? 0 : 1;
+    const falls = settled ? 1 : Math.max(1, health.falls + again);
+    const rest = Math.min(settings.rest * 2 ** Math.min(falls - 1, 30), settings.max_rest);
+    const until = state === 'suspect' ? now + settings.max_rest : now + rest;
+    return change(state, reason, { until, falls, cause, silentSince });
+  };
+  const recovered = { cause: null, silentSince: null };
+  const comeBack = (why: string): Health =>
+    mayReturn(health, settings, now, alone)
+      ? change('ramping', `${why}; ${percent(rampShares[0]!)} of its mail goes there`, { step: 0 })
+      : health;
 
   switch (health.state) {
     case 'up':
     case 'suspect':
     case 'ramping':
-      if (said === 'suspended') return fall('suspended', `its account check says: ${account?.detail}`);
-      if (refusals >= settings.account_refusals) return fall('suspended', `the account is refused: ${worst}`);
+      if (said === 'suspended')
+        return fall('suspended', 'account', `its account check says: ${account?.detail}`, missingSince);
+      if (refusals >= settings.account_refusals)
+        return fall('suspended', 'account', `the account is refused: ${worst}`, missingSince);
       if (blamed >= settings.min_volume && blamed >= settings.failure_share * (blamed + accepted)) {
         const share = Math.round((100 * blamed) / (blamed + accepted));
         return fall(
           'down',
+          'errors',
           `${share} % of ${blamed + accepted} hand-overs failed in ${settings.window / 1000} s: ${worst}`,
         );
       }
-      return health;
+      if (health.state === 'suspect') return suspected();
+      if (quiet && health.state === 'ramping' && (quiet.certain || quiet.kind === 'slow'))
+        return fall('down', causeOf(quiet), relapse(quiet), quiet.since);
+      // A slow one on its way back is slow still: that its mail is late again says nothing worse.
+      if (quiet) return fall('suspect', health.cause === 'slow' ? 'slow' : causeOf(quiet), quiet.detail, quiet.since);
+      return health.state === 'ramping' ? ramped() : health;
     case 'down':
     case 'suspended':
       // Its own word ends a suspension, or keeps it up: asking costs no mail, as a probe might.
       if (health.state === 'suspended' && said === 'active')
-        return become('probing', `its account check says it is active: ${account?.detail}`);
-      if (health.state === 'suspended' && said === 'suspended') return health;
+        return change('probing', `its account check says it is active: ${account?.detail}`);
+      if (health.state === 'suspended' && said === 'suspended')
+        return health.until !== null && now >= health.until
+          ? change('suspended', health.reason, { until: now + settings.max_rest })
+          : health;
+      if (said === 'suspended')
+        return fall('suspended', 'account', `its account check says: ${account?.detail}`, missingSince);
       // Where every provider rests, mail is tried on the best of them all the same; what gets through ends the rest early.
-      if (accepted > 0) return become('probing', 'it took a mail while it rested');
       if (health.until !== null && now >= health.until)
-        return become('probing', `rested since it was ${health.state}: ${health.reason}`);
+        return change('probing', `rested since it was ${health.state}: ${health.reason}`);
+      if (accepted > 0) return change('probing', 'it took a mail while it rested');
       return health;
     case 'probing':
-      if (refusals > 0) return fall('suspended', `a probe was refused: ${worst}`);
-      if (said === 'suspended') return fall('suspended', `its account check says: ${account?.detail}`);
-      if (blamed > 0) return fall('down', `a probe failed: ${worst}`);
-      if (accepted >= settings.probes) return become('up', `${accepted} probes were accepted`);
-      // With little traffic the full number may never fall into one window; a quiet window with some good news is enough.
-      if (accepted > 0 && now - health.since >= settings.window)
-        return become('up', `${accepted} probes were accepted, none failed`);
-      return health;
+      if (refusals > 0) return fall('suspended', 'account', `a probe was refused: ${worst}`);
+      if (said === 'suspended') return fall('suspended', 'account', `its account check says: ${account?.detail}`);
+      if (blamed > 0) return fall('down', 'errors', `a probe failed: ${worst}`);
+      return signs ? probedBySigns(signs) : probedByWord();
     default:
       return health.state satisfies never;
   }
+
+  function suspected(): Health {
+    if (quiet && quiet.kind !== 'slow' && quiet.certain)
+      return fall('down', causeOf(quiet), quiet.detail, quiet.since ?? health.silentSince);
+    if (finding?.kind === 'feedback_lost' && mayReturn(health, settings, now, alone))
+      return change('up', `not its silence but ours: ${finding.detail}`, recovered);
+    if (now - health.since >= leastSuspectMs && finding && !quiet && finding.score < finding.threshold / 2) {
+      return mayReturn(health, settings, now, alone)
+        ? change('up', `news of its mail has come: ${finding.detail}`, recovered)
+        : health;
+    }
+    if (health.until !== null && now >= health.until)
+      return change(
+        'probing',
+        `neither proven nor cleared for ${settings.max_rest / 60_000} minutes: ${health.reason}`,
+      );
+    return health;
+  }
+
+  function probedBySigns({ taken, confirmed }: { readonly taken: number; readonly confirmed: number }): Health {
+    const excused = finding?.kind === 'feedback_lost' || finding?.kind === 'recipient_delay';
+    if (!excused && finding && finding.score >= silentProbes && confirmed === 0)
+      return fall(
+        'down',
+        // Probes of a slow one are late, and nothing of it is missing.
+        health.cause === 'slow' ? 'slow' : 'silence',
+        `none of ${taken} mails that tested it has been heard of`,
+        finding.since ?? health.silentSince,
+      );
+    // With little traffic the full number may take hours; a quiet window with some good news is enough.
+    const enough = confirmed >= settings.probes || (confirmed > 0 && now - health.since >= settings.window);
+    return enough ? comeBack(`${confirmed} probes were confirmed as delivered`) : health;
+  }
+
+  function probedByWord(): Health {
+    const enough = accepted >= settings.probes || (accepted > 0 && now - health.since >= settings.window);
+    return enough ? comeBack(`${accepted} probes were accepted, none failed`) : health;
+  }
+
+  function ramped(): Health {
+    const dwelt = now - health.since;
+    const speaks = signs ? signs.confirmed > 0 : accepted > 0;
+    const idle = signs ? signs.taken === 0 : accepted === 0;
+    if (dwelt < settings.ramp_dwell) return health;
+    if (!speaks && !(idle && dwelt >= idleDwells * settings.ramp_dwell)) return health;
+    const step = health.step + 1;
+    const share = rampShares[step];
+    return share === undefined
+      ? change('up', 'all its mail goes there again', recovered)
+      : change('ramping', `its mail gets through; ${percent(share)} of it goes there`, { step });
+  }
+}
+
+function causeOf({ kind }: Finding): FallCause {
+  return kind === 'silent' ? 'silence' : kind === 'partial' ? 'partial' : 'slow';
+}
+
+function relapse({ detail }: Finding): string {
+  return `it fell back on its way up: ${detail}`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
 }

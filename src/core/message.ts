@@ -49,6 +49,8 @@ export interface Attempt {
   /** The gravest outcome among recipients that this attempt tried and left pending; null when it settled them all. */
   readonly left: Outcome | null;
   readonly leftReason: Reason | null;
+  /** Which recipients it took, by index; absent where that is all of them (`accepted`) or none (any other outcome). */
+  readonly took?: readonly number[];
 }
 
 /** One thing a provider told us later. `recipient` is an index into the message's recipients; -1 where it could not be told whose. */
@@ -79,6 +81,8 @@ export interface Flow {
   /** The provider that took it last. */
   readonly provider: string | null;
   readonly possibleDuplicate: boolean;
+  /** The providers it was rescued from: they never get it again. Absent for nearly all mail. */
+  readonly takenBack?: readonly string[];
 }
 
 /** Who is to be reached, in three lists. */
@@ -111,6 +115,11 @@ export function openAttempt(flow: Flow): Attempt | null {
   return flow.attempts.find((attempt) => attempt.outcome === null) ?? null;
 }
 
+/** The providers that a message was rescued from. */
+export function takenBackFrom({ takenBack }: Flow): readonly string[] {
+  return takenBack ?? [];
+}
+
 /** The attempts that count for routing now. */
 export function roundAttempts(flow: Flow): readonly Attempt[] {
   return flow.attempts.filter((attempt) => attempt.round === flow.round);
@@ -122,7 +131,8 @@ export function beginAttempt(
   attempt: Pick<Attempt, 'provider' | 'epoch' | 'probe' | 'token' | 'startedAt' | 'leaseUntil'>,
 ): Flow {
   if (openAttempt(flow)) throw new Error('beginAttempt: another attempt of this message is still open; close it first');
-  const perhapsTaken = roundAttempts(flow).some(({ left }) => left === 'unknown' || left === 'parked');
+  const perhapsTaken =
+    takenBackFrom(flow).length > 0 || roundAttempts(flow).some(({ left }) => left === 'unknown' || left === 'parked');
   return {
     ...flow,
     possibleDuplicate: flow.possibleDuplicate || perhapsTaken,
@@ -148,7 +158,8 @@ export function beginAttempt(
 /**
  * Closes attempt `number` with what its hand-over came to. `addresses` are the message's recipients in order; `tried` are the
  * addresses this attempt had to reach. A late close of an attempt that a later worker has already written off as `unknown`
- * replaces that: the truth came after all. The other way round it does not.
+ * replaces that: the truth came after all. The other way round it does not. That a provider has taken it means nothing once the
+ * message was rescued from there.
  */
 export function closeAttempt(
   flow: Flow,
@@ -161,12 +172,16 @@ export function closeAttempt(
   const attempt = flow.attempts.find((one) => one.number === number);
   // Its own worker was faster than the one that gave it up for dead.
   if (attempt?.outcome && result.reason === 'worker_crashed') return flow;
+  const rescued = attempt !== undefined && takenBackFrom(flow).includes(attempt.provider);
   const left: { outcome: Outcome; reason: Reason | null }[] = [];
+  const took: number[] = [];
   const triedNow = new Set(tried);
   const recipients = flow.recipients.map((status, index): RecipientStatus => {
     const address = addresses[index];
     if (address === undefined || !triedNow.has(address)) return status;
     const own = outcomeFor(result, address);
+    if (own.outcome === 'accepted') took.push(index);
+    if (own.outcome === 'accepted' && rescued) return status;
     // A truth that came late: it was taken after all, whatever a later hand-over was told.
     if (own.outcome === 'accepted' && (status === 'rejected' || status === 'suppressed')) return 'sent';
     if (status !== 'pending') return status;
@@ -187,7 +202,9 @@ export function closeAttempt(
   });
   const worst = gravest(left);
   const taken =
-    result.outcome === 'accepted' || tried.some((address) => outcomeFor(result, address).outcome === 'accepted');
+    !rescued &&
+    (result.outcome === 'accepted' || tried.some((address) => outcomeFor(result, address).outcome === 'accepted'));
+  const plain = took.length === (result.outcome === 'accepted' ? flow.recipients.length : 0);
   return {
     ...flow,
     recipients,
@@ -205,6 +222,7 @@ export function closeAttempt(
             retryAfterMs: 'retryAfterMs' in result ? (result.retryAfterMs ?? 0) : 0,
             left: worst?.outcome ?? null,
             leftReason: worst?.reason ?? null,
+            ...(!plain && { took }),
           },
     ),
   };
@@ -225,7 +243,8 @@ export function endFlow(flow: Flow, end: End): Flow {
 
 /** Starts a new round for the recipients that have not got it: an operator's resend. */
 export function resendFlow(flow: Flow): Flow {
-  const doubtful = flow.attempts.some(({ left }) => left === 'unknown' || left === 'parked');
+  const doubtful =
+    takenBackFrom(flow).length > 0 || flow.attempts.some(({ left }) => left === 'unknown' || left === 'parked');
   return {
     ...flow,
     round: flow.round + 1,

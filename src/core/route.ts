@@ -8,6 +8,8 @@ import { blame } from './outcome.ts';
 export interface Candidate {
   readonly name: string;
   readonly state: HealthState;
+  /** May this message test it: is it in the part of mail that a ramp gives back, or fit for the trickle that tests a doubtful one? */
+  readonly trial: boolean;
   /** When it came into that state, epoch ms. */
   readonly since: number;
   /** End of its rest, epoch ms; null while there is none, or none in sight. */
@@ -68,18 +70,19 @@ interface Option {
 /** `usable`: up. `doubtful`: better than nothing. `probe`: a trickle tests it. `last`: rests, for want of anything better. */
 type Tier = 'usable' | 'doubtful' | 'probe' | 'last';
 
-function tierOf({ state, until }: Candidate, now: number): Tier {
+function tierOf({ state, until, trial }: Candidate, now: number): Tier {
   switch (state) {
     case 'up':
-    case 'ramping':
       return 'usable';
+    case 'ramping':
+      return trial ? 'usable' : 'doubtful';
     case 'suspect':
-      return 'doubtful';
+      return trial ? 'probe' : 'doubtful';
     case 'probing':
-      return 'probe';
+      return trial ? 'probe' : 'last';
     case 'down':
     case 'suspended':
-      return until !== null && until <= now ? 'probe' : 'last';
+      return trial && until !== null && until <= now ? 'probe' : 'last';
     case 'quarantined':
       return 'last';
     default:
@@ -92,7 +95,8 @@ function optionOf(candidate: Candidate, attempts: readonly Attempt[], now: numbe
   if (candidate.unsupported || candidate.state === 'quarantined') return null;
   const own = attempts.filter(({ provider }) => provider === candidate.name);
   const last = own.at(-1);
-  const tier = tierOf(candidate, now);
+  // Once is enough to test a suspect one.
+  const tier = tierOf(last && candidate.state === 'suspect' ? { ...candidate, trial: false } : candidate, now);
   if (!last) {
     return { candidate, tier, readyAt: candidate.busyUntil, tried: false, asksAgain: false };
   }
@@ -165,7 +169,8 @@ function wait(input: RouteInput, until: number, why: string): Route {
 }
 
 function waitForOne(input: RouteInput, options: readonly Option[], everyone: readonly Option[]): Route {
-  const backAt = ({ candidate, tier }: Option) => (tier === 'last' ? (candidate.until ?? Number.POSITIVE_INFINITY) : 0);
+  const restsUntil = ({ trial, until }: Candidate) => (trial && until !== null ? until : Number.POSITIVE_INFINITY);
+  const backAt = ({ candidate, tier }: Option) => (tier === 'last' ? restsUntil(candidate) : 0);
   // As long as everyone rests the first that is free will do; once one of them is back the others have to rest to their end.
   const firstBackAt = Math.min(...everyone.map(backAt));
   const firstFreeAt = Math.min(...options.map(({ readyAt }) => readyAt));

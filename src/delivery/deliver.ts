@@ -26,7 +26,7 @@ import type { TurnEnd } from '../store/queue.ts';
 import type { SuppressionStore } from '../store/suppressions.ts';
 import type { WorldView } from '../store/world.ts';
 import { askAbout } from './ask.ts';
-import { createCandidates } from './candidates.ts';
+import { createCandidates, type StreamRoutes } from './candidates.ts';
 import type { Configured } from './configured.ts';
 import { createFitness } from './fitness.ts';
 import { handOver } from './hand-over.ts';
@@ -45,7 +45,7 @@ export interface DeliveryParts {
   readonly suppressions: Pick<SuppressionStore, 'add'>;
   readonly world: WorldView;
   readonly providers: ReadonlyMap<string, Configured>;
-  readonly streams: Readonly<Record<string, { readonly providers: readonly string[] }>>;
+  readonly streams: Readonly<Record<string, StreamRoutes>>;
   readonly settings: {
     readonly max_unknown: number;
     readonly scouts: number;
@@ -75,6 +75,10 @@ const leaseGraceMs = 4_500;
 const askingGraceMs = 8_000;
 // After an outage of the store every lease looks lapsed; the owners get this long to record what they know.
 const outageGraceMs = 5_000;
+
+// So many probes of a provider that confirms deliveries may be unconfirmed at a time: no more mail than that is risked on it. As many
+// as are needed to see that it is well again, by default.
+const probesOut = 3;
 
 // How long a worker keeps a message at hand for want of a place.
 const longestPlaceWaitMs = 100;
@@ -114,6 +118,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     const busy = new Map<string, number>();
     const full = new Map<string, number>();
     const scoutingSince = new Map<string, number>();
+    // Suspect ones that are being tested by other mail: this one need not.
+    const spared = new Set<string>();
     const unfit = createFitness();
     let token: string | null = null;
 
@@ -143,7 +149,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       }
       const reading = world.current();
       const mail = mailOf(id, message.envelope, body, message.flow);
-      const options = candidates(message, reading, busy, (provider) => unfit(provider, mail));
+      const options = candidates(message, reading, { busy, spared }, (provider) => unfit(provider, mail));
       const decision: Route = route({
         now: clock(),
         notBefore: message.scheduledAt ?? 0,
@@ -186,11 +192,12 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       const configured = providers.get(provider)!;
       token ??= randomUUID();
       const startedAt = clock();
+      const { epoch } = reading.health.get(provider)!;
       const { lookUp, traits } = configured.provider;
       const leaseMs = configured.timeoutMs + (lookUp && !traits.idempotent ? askingGraceMs : leaseGraceMs);
       const flow = beginAttempt(message.flow, {
         provider,
-        epoch: reading.health.get(provider)!.epoch,
+        epoch,
         probe,
         token,
         startedAt,
@@ -206,6 +213,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
           intervalMs,
           scouts: parts.settings.scouts,
           probe,
+          epoch,
+          probesOut: traits.confirmsDelivery ? probesOut : 0,
         }),
       );
       switch (begun.kind) {
@@ -240,7 +249,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
           break;
         case 'probing':
           // One probe at a time. This one waits for its verdict, or until the monitor wakes it to be a probe itself.
-          busy.set(provider, clock() + Math.max(begun.waitMs, 10_000));
+          if (reading.health.get(provider)?.state === 'suspect') spared.add(provider);
+          else busy.set(provider, clock() + Math.max(begun.waitMs, 10_000));
           break;
         case 'scouting': {
           const since = scoutingSince.get(provider) ?? clock();

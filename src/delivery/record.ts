@@ -57,14 +57,14 @@ export function createRecorder(parts: RecorderParts): Recorder {
   async function write(
     message: Message,
     change: (flow: Flow) => Flow,
-    confirmation?: (flow: Flow) => Change['confirmation'],
+    confirmation?: (flow: Flow, was: Flow) => Change['confirmation'],
   ): Promise<Message | null> {
     let current = message;
     for (;;) {
       const flow = change(current.flow);
       const status = statusOf(flow, current.scheduledAt, clock());
       const pending = isPending(status);
-      const confirm = confirmation?.(flow);
+      const confirm = confirmation?.(flow, current.flow);
       const saved = await patience(() =>
         messages.save(current, {
           status,
@@ -136,19 +136,18 @@ export function createRecorder(parts: RecorderParts): Recorder {
       const endedAt = clock();
       const provider = parts.providers.get(attempt.provider)?.provider;
       const theirId = 'providerMessageId' in result ? result.providerMessageId : null;
-      const confirmation = (flow: Flow): Change['confirmation'] => {
-        if (
-          !provider?.traits.confirmsDelivery ||
-          result.outcome !== 'accepted' ||
-          hasSignOfLife(flow, attempt.provider)
-        )
-          return undefined;
-        return {
-          provider: attempt.provider,
-          state: 'awaited',
-          at: endedAt,
-          askAt: provider.lookUp ? endedAt + parts.pollAfterMs : null,
-        };
+      const confirmation = (flow: Flow, was: Flow): Change['confirmation'] => {
+        const { provider: name, epoch, number } = attempt;
+        if (!provider?.traits.confirmsDelivery || result.outcome !== 'accepted') return undefined;
+        // Written before; its signs of life may have been counted since.
+        if (was.attempts.some((one) => one.number === number && one.outcome === 'accepted')) return undefined;
+        if (!hasSignOfLife(flow, name))
+          return { provider: name, state: 'awaited', epoch, askAfterMs: provider.lookUp ? parts.pollAfterMs : null };
+        // It may be of an earlier mail of the same message, and then says nothing about this one.
+        const earlier = flow.attempts.some(
+          (one) => one.provider === name && one.number !== number && one.outcome === 'accepted',
+        );
+        return earlier ? undefined : { provider: name, state: 'taken and heard', epoch };
       };
       // Before the message says that it failed: who reads that may count on the list.
       await suppress(attempt, result, tried);

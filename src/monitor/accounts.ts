@@ -3,7 +3,7 @@ import type { AccountStatus, Provider } from '../../providers/provider.ts';
 import { answerOf } from '../core/answer.ts';
 import { maskAddresses } from '../core/mask.ts';
 import type { AccountStore } from '../store/accounts.ts';
-import type { Chore } from './monitor.ts';
+import type { Chore } from './chore.ts';
 
 const answerMs = 10_000;
 

@@ -1,31 +1,20 @@
 // The monitor: one leading process judges the providers and looks after mail that nobody is working on.
 //
-//   every second, and at once when a worker nudges:   evidence ─► judge() ─► world, if it changed
+//   every half second:                                signs of life ─► findings()
+//   then, and at once when a worker nudges:           evidence ─► judge() ─► world, if it changed ─► incidents
 //   when a provider comes back:                       wake the mail that waits
 //   every few seconds:                                give a job to mail that has lost its own
 //
 // With no monitor alive mail still flows, on the last health and each message's own attempts.
 import type { Redis } from 'ioredis';
-import { type HealthSettings, judge } from '../core/health.ts';
+import { type Health, type HealthSettings, judge, type Surroundings } from '../core/health.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
 import { nudgeChannel } from '../store/keys.ts';
 import type { Leadership } from '../store/leader.ts';
 import type { World, WorldStore, WorldView } from '../store/world.ts';
-
-/** What the monitor writes to the log; a pino logger is one. */
-export interface MonitorLog {
-  info(fields: Record<string, unknown>, text: string): void;
-  warn(fields: Record<string, unknown>, text: string): void;
-  error(fields: Record<string, unknown>, text: string): void;
-}
-
-/** Work that only the leader does, again and again: `everyMs` after it was last done. */
-export interface Chore {
-  readonly name: string;
-  readonly everyMs: number;
-  run(): Promise<void>;
-}
+import type { Chore, MonitorLog } from './chore.ts';
+import type { Heard, Listener } from './listen.ts';
 
 /** What the monitor is made of. */
 export interface MonitorParts {
@@ -37,11 +26,22 @@ export interface MonitorParts {
   readonly providers: readonly string[];
   readonly settings: HealthSettings;
   readonly accounts: AccountStore;
+  readonly listener: Listener;
+  /** Does no other provider of its streams carry mail? */
+  readonly alone: (provider: string, health: ReadonlyMap<string, Health>) => boolean;
+  /** Told of every verdict once it stands, and after each look of all that stands. Rejects when the store is away. */
+  readonly verdicts: Verdicts;
   readonly chores: readonly Chore[];
   /** Called when this process begins to lead. */
   readonly led: () => void;
   readonly clock: () => number;
   readonly log: MonitorLog;
+}
+
+/** Who keeps what the verdicts come to: incidents, and what follows from them. */
+export interface Verdicts {
+  changed(provider: string, from: Health, to: Health, heard: Heard | null): Promise<void>;
+  looked(health: ReadonlyMap<string, Health>, heard: ReadonlyMap<string, Heard>): Promise<void>;
 }
 
 /** A monitor that runs, leading or standing by. */
@@ -51,7 +51,8 @@ export interface Monitor {
   close(): Promise<void>;
 }
 
-const tickMs = 1_000;
+// Half a second is what a silence at ten messages a second is worth.
+const tickMs = 500;
 // A burst of failures is one look, not a hundred.
 const nudgeMs = 10;
 // A stop waits no longer than this for chores under way; what they leave undone the next leader does.
@@ -63,18 +64,29 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
   let leads = false;
   let closed = false;
   let judging: Promise<void> = Promise.resolve();
+  let heard: ReadonlyMap<string, Heard> = new Map();
   const lastRun = new Map<string, number>();
   const running = new Set<Promise<void>>();
 
-  async function judgeAll(names: readonly string[]): Promise<void> {
+  // What was heard under another state says nothing about this one; nor has anything been confirmed in it yet.
+  function surroundings(name: string, health: Health): Surroundings {
+    const last = heard.get(name);
+    const alone = parts.alone(name, world.current().health);
+    if (!last) return { finding: null, tally: null, alone };
+    if (last.epoch === health.epoch) return { ...last, alone };
+    return { finding: null, tally: last.tally && { taken: 0, confirmed: 0 }, alone };
+  }
+
+  async function judgeAll(names: readonly string[], listen: boolean): Promise<void> {
     let reading: World = world.current();
+    if (listen) heard = await parts.listener.listen(reading.health);
     for (const name of names) {
       const now = clock();
       const [counts, account] = await Promise.all([evidence.read(name, now), parts.accounts.read(name)]);
       let health = reading.health.get(name);
       // At most a few steps at a time: a rest that is over becomes a probing, which may have its first evidence already.
       for (let step = 0; health && step < 3; step++) {
-        const next = judge(health, counts, parts.settings, now, account);
+        const next = judge(health, counts, parts.settings, now, account, surroundings(name, health));
         if (next === health) break;
         if (!(await store.setHealth(name, health, next))) {
           reading = await world.refresh();
@@ -85,16 +97,18 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
           { provider: name, was: health.state, state: next.state, reason: next.reason, until: next.until },
           `${name} is ${next.state}: ${next.reason}`,
         );
+        await parts.verdicts.changed(name, health, next, heard.get(name) ?? null);
         health = next;
       }
     }
+    if (listen) await parts.verdicts.looked(world.current().health, heard);
   }
 
-  const judgeSoon = (names: readonly string[]) => {
+  const judgeSoon = (names: readonly string[], listen = false) => {
     judging = judging
       .then(async () => {
         if (!leads || closed) return;
-        await judgeAll(names);
+        await judgeAll(names, listen);
       })
       .catch((error: unknown) => {
         log.warn({ error: words(error) }, 'the monitor could not judge; it tries again within a second');
@@ -121,6 +135,7 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       leads = await leadership.lead();
       if (leads && !led) {
         log.info({}, 'this process leads the monitors');
+        parts.listener.reset();
         parts.led();
       }
       if (!leads) return;
@@ -129,7 +144,7 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       log.warn({ error: words(error) }, 'the monitor cannot reach the store; it tries again within a second');
       return;
     }
-    await judgeSoon(parts.providers);
+    await judgeSoon(parts.providers, true);
     for (const chore of parts.chores) {
       if (closed || clock() - (lastRun.get(chore.name) ?? 0) < chore.everyMs) continue;
       lastRun.set(chore.name, Number.POSITIVE_INFINITY);

@@ -1,17 +1,14 @@
 // Asking after quiet mail: where a provider can be asked, messages of which nothing has been heard are asked about, sparingly.
 import type { Redis } from 'ioredis';
-import type { LookedUp, Provider } from '../../providers/provider.ts';
-import { answerOf } from '../core/answer.ts';
-import { addressesOf } from '../core/message.ts';
+import type { Provider } from '../../providers/provider.ts';
 import { createPace, type Pace } from '../core/pace.ts';
 import { isAway } from '../store/away.ts';
 import { keys } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { RecordParts } from '../webhooks/record.ts';
-import { recordEvent } from '../webhooks/record.ts';
-import type { Chore } from './monitor.ts';
+import type { Chore } from './chore.ts';
+import { askWhatBecame, takenBy } from './question.ts';
 
-const answerMs = 10_000;
 // Each question about one message comes twice as long after its acceptance as the one before; after this, no more.
 const longestMs = 48 * 3_600_000;
 const atOnce = 20;
@@ -33,7 +30,7 @@ export function pollChore(
 
   async function ask(name: string, provider: Provider, id: string): Promise<void> {
     const message = await messages.load(id);
-    const attempt = message?.flow.attempts.findLast((one) => one.provider === name && one.outcome === 'accepted');
+    const attempt = message && takenBy(message, name);
     if (!message || !attempt) {
       await redis.zrem(keys.polls(name), id);
       return;
@@ -42,22 +39,7 @@ export function pollChore(
     const ageMs = clock() - takenAt;
     if (ageMs * 2 > longestMs) await redis.zrem(keys.polls(name), id);
     else await redis.zadd(keys.polls(name), 'XX', takenAt + ageMs * 2, id);
-    const signal = AbortSignal.timeout(answerMs);
-    const found = await answerOf<LookedUp>(
-      provider.lookUp!(
-        {
-          messageId: id,
-          providerMessageId: attempt.providerMessageId,
-          recipients: addressesOf(message.envelope),
-          sentAt: attempt.startedAt,
-        },
-        signal,
-      ),
-      signal,
-      (detail) => ({ kind: 'unknown', detail }),
-    );
-    if (found.kind !== 'found') return;
-    for (const event of found.events) await recordEvent(record, name, event);
+    await askWhatBecame(record, provider, message, attempt);
   }
 
   return {

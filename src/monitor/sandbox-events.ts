@@ -2,7 +2,7 @@
 
 import type { SandboxStore } from '../store/sandbox.ts';
 import { type RecordParts, recordEvent } from '../webhooks/record.ts';
-import type { Chore } from './monitor.ts';
+import type { Chore } from './chore.ts';
 
 /** Records what is due. An event whose recording fails comes again. */
 export function sandboxEventsChore(sandbox: SandboxStore, parts: RecordParts): Chore {
@@ -15,6 +15,7 @@ export function sandboxEventsChore(sandbox: SandboxStore, parts: RecordParts): C
         if (due.length === 0) return;
         await Promise.all(
           due.map(async ({ provider, event, done }) => {
+            await parts.saw(provider);
             await recordEvent(parts, provider, event);
             await done();
           }),

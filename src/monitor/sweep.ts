@@ -5,7 +5,7 @@ import { isAway } from '../store/away.ts';
 import { keys } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
-import type { Chore, MonitorLog } from './monitor.ts';
+import type { Chore, MonitorLog } from './chore.ts';
 
 // A message is overdue when nothing has happened to it for this long after it should have.
 const overdueMs = 30_000;

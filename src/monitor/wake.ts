@@ -6,7 +6,7 @@ import { keys } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
 import type { World } from '../store/world.ts';
-import type { Chore, MonitorLog } from './monitor.ts';
+import type { Chore, MonitorLog } from './chore.ts';
 
 const batch = 100;
 const calls = 3;

@@ -7,6 +7,7 @@ import { createApiKeys } from '../store/api-keys.ts';
 import { createAudit } from '../store/audit.ts';
 import { createMessages } from '../store/messages.ts';
 import { createSeen } from '../store/seen.ts';
+import { openRescue } from './rescue.ts';
 import type { Shared } from './shared.ts';
 
 /** What the process tells its server about itself. */
@@ -36,6 +37,8 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
   const apiKeys = createApiKeys(shared.intakeRedis, options.adminKey, clock);
   const firstKey = options.api && options.adminKey === null ? await apiKeys.createFirst() : null;
   const newUlid = monotonicFactory();
+  const audit = createAudit(shared.workRedis, shared.seal, clock);
+  const rescue = openRescue(shared);
 
   const api: ApiParts = {
     apiKeys,
@@ -58,11 +61,15 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
       accounts: shared.accounts,
       oddities: shared.oddities,
       unconfirmed: shared.messages.unconfirmed,
+      finding: shared.traffic.readFinding,
       clock,
     },
-    suppressions: { suppressions: shared.suppressions, audit: createAudit(shared.workRedis, shared.seal, clock) },
+    suppressions: { suppressions: shared.suppressions, audit },
+    incidents: { incidents: shared.incidents, audit, rescueOf: async ({ id }) => rescue.stateOf(id) },
+    rescue: { rescue, audit, windowOf: (id) => swallowedBy(shared, id) },
     webhooks: {
       providers: shared.adapters,
+      arrived: shared.ingress.arrived,
       clock,
       receive: {
         record: shared.record,
@@ -102,6 +109,13 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
   });
   shared.atEnd(() => server.close());
   return { url: await server.listen({ host: config.server.host, port: config.server.port }), firstKey };
+}
+
+// What an incident is about, where nobody has begun its rescue: a stream may have left that to an operator.
+async function swallowedBy({ incidents, clock }: Shared, id: string) {
+  const incident = await incidents.read(id);
+  if (!incident?.provider || incident.silentSince === null) return null;
+  return { provider: incident.provider, from: incident.silentSince - 60_000, to: incident.closedAt ?? clock() };
 }
 
 function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) => string): ApiParts['emails'] {

@@ -1,12 +1,18 @@
 // The role `monitor`: one leader judges the providers, and looks after mail that nobody is working on.
+import { monotonicFactory } from 'ulid';
 import type { HealthState } from '../core/health.ts';
 import { accountChore } from '../monitor/accounts.ts';
+import { createAskSoon } from '../monitor/ask-soon.ts';
+import { createListener } from '../monitor/listen.ts';
 import { startMonitor } from '../monitor/monitor.ts';
 import { pollChore } from '../monitor/polls.ts';
 import { sandboxEventsChore } from '../monitor/sandbox-events.ts';
+import { createSelfProbe } from '../monitor/self-probe.ts';
 import { sweepChore, trimChore } from '../monitor/sweep.ts';
+import { createVerdicts } from '../monitor/verdicts.ts';
 import { createWaker } from '../monitor/wake.ts';
 import { createLeadership } from '../store/leader.ts';
+import { openRescue, streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
 
 // How long a dead leader keeps the others waiting.
@@ -24,6 +30,17 @@ export async function runMonitor(shared: Shared): Promise<void> {
     config.health.probe_interval,
     log,
   );
+  const selfProbe = createSelfProbe({
+    publicUrl: config.server.public_url,
+    everyMs: config.health.self_probe,
+    ingress: shared.ingress,
+    clock,
+    log,
+  });
+  const askSoon = createAskSoon(workRedis, shared.adapters, shared.record, shared.traffic.asked, log);
+  const rescue = openRescue(shared);
+  const streams = streamModes(shared);
+  const newUlid = monotonicFactory();
   const monitor = await startMonitor({
     leadership: createLeadership(workRedis, shared.me, leaseMs),
     evidence: shared.evidence,
@@ -33,7 +50,40 @@ export async function runMonitor(shared: Shared): Promise<void> {
     providers: shared.providerNames,
     settings: config.health,
     accounts: shared.accounts,
+    listener: createListener({
+      traffic: shared.traffic,
+      providers: new Map(
+        [...shared.adapters].map(([name, { traits, lookUp }]) => [
+          name,
+          { confirms: traits.confirmsDelivery, canAsk: lookUp !== undefined },
+        ]),
+      ),
+      settings: config.health,
+      ingress: selfProbe.read,
+      suspicious(provider, since) {
+        void selfProbe.now();
+        void askSoon(provider, since);
+      },
+      steady: () => performance.now(),
+      log,
+    }),
+    alone: (provider, health) =>
+      Object.values(streams).some(
+        ({ providers }) =>
+          providers.includes(provider) &&
+          !providers.some((other) => other !== provider && carries(health.get(other)?.state ?? 'down')),
+      ),
+    verdicts: createVerdicts({
+      incidents: shared.incidents,
+      rescue: rescue.begin,
+      streams,
+      newId: () => `inc_${newUlid(clock())}`,
+      clock,
+      log,
+    }),
     chores: [
+      selfProbe.chore,
+      rescue.chore,
       accountChore(shared.adapters, shared.accounts, config.health.account_check, clock, Math.random, shared.judgeSoon),
       pollChore(workRedis, messages, shared.adapters, config.delivery.polls, shared.record),
       sweepChore(workRedis, messages, jobs, clock, log),
@@ -55,7 +105,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
   world.onChange((now, before) => {
     // By the epoch: it may have been away and back again between two readings.
     const back = [...now.health].some(
-      ([name, { state, epoch }]) => carries(state) && epoch !== before.health.get(name)?.epoch,
+      ([name, { state, epoch }]) => (carries(state) || state === 'probing') && epoch !== before.health.get(name)?.epoch,
     );
     if (back && monitor.leads()) waker.wakeAll();
   });
@@ -66,5 +116,5 @@ export async function runMonitor(shared: Shared): Promise<void> {
 }
 
 function carries(state: HealthState): boolean {
-  return state === 'up' || state === 'ramping' || state === 'probing';
+  return state === 'up' || state === 'ramping' || state === 'suspect';
 }

@@ -14,6 +14,8 @@ import { dataKey } from '../store/data-key.ts';
 import { checkDurability } from '../store/durability.ts';
 import { startEmbedded } from '../store/embedded.ts';
 import { createEvidence } from '../store/evidence.ts';
+import { createIncidents } from '../store/incidents.ts';
+import { createIngress } from '../store/ingress.ts';
 import { nudgeChannel } from '../store/keys.ts';
 import { createMessages } from '../store/messages.ts';
 import { createOddities } from '../store/oddities.ts';
@@ -21,6 +23,7 @@ import { createJobs } from '../store/queue.ts';
 import { createSandboxStore } from '../store/sandbox.ts';
 import { createSeal } from '../store/seal.ts';
 import { createSuppressions } from '../store/suppressions.ts';
+import { createTraffic } from '../store/traffic.ts';
 import { watchVitals } from '../store/vitals.ts';
 import { createWorldStore, watchWorld } from '../store/world.ts';
 import type { RecordParts } from '../webhooks/record.ts';
@@ -89,7 +92,15 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
     [...providers].map(([name, { provider }]) => [name, provider]),
   );
   const { delivered } = metrics;
-  const record: RecordParts = { messages, suppressions, clock, delivered, moved: metrics.observer.moved };
+  const traffic = createTraffic(workRedis, clock);
+  const record: RecordParts = {
+    messages,
+    suppressions,
+    clock,
+    delivered,
+    moved: metrics.observer.moved,
+    saw: traffic.saw,
+  };
 
   return {
     config,
@@ -113,7 +124,10 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
     vitals,
     metrics,
     evidence: createEvidence(workRedis, { ...config.health, proven_for: config.delivery.proven_for }),
+    traffic,
     accounts: createAccounts(workRedis),
+    incidents: createIncidents(workRedis, config.retention.incidents, clock),
+    ingress: createIngress(workRedis),
     oddities: createOddities(workRedis, seal),
     providerNames,
     providers,

@@ -4,6 +4,8 @@ import { watchConsumers } from '../delivery/watchdog.ts';
 import { observe } from '../observe.ts';
 import { createConsumers } from '../store/queue.ts';
 import { recordEvent } from '../webhooks/record.ts';
+import { countMoves } from './moved.ts';
+import { streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
 
 /** The workers of one process. */
@@ -15,19 +17,28 @@ export interface RunningWorker {
 /** @param wedged called when making the consumers anew has not helped: the process should be replaced. */
 export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
   const { config, clock, log, jobs } = shared;
+  const observer = observe(log, shared.metrics, clock);
+  const moves = countMoves(shared.incidents);
   const delivery = createDelivery({
     messages: shared.messages,
     evidence: shared.evidence,
     suppressions: shared.suppressions,
     world: shared.world,
     providers: shared.providers,
-    streams: config.streams,
+    streams: streamModes(shared),
     settings: config.delivery,
     recordEvent: (provider, event) => recordEvent(shared.record, provider, event),
     bodiesMs: config.retention.bodies,
     clock,
     storeReadySince: shared.readySince,
-    observer: observe(log, shared.metrics, clock),
+    observer: {
+      ...observer,
+      failedOver(message, options, took) {
+        observer.failedOver(message, options, took);
+        const preferred = options[0];
+        if (preferred && preferred.name !== took) moves.count(preferred.name);
+      },
+    },
   });
   let lastTurnAt = clock();
   const consumers = createConsumers(
@@ -43,7 +54,9 @@ export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
   shared.atEnd(async () => {
     watchdog.close();
     delivery.stop();
-    if (await within(consumers.close(), config.server.shutdown_timeout)) return;
+    const closed = await within(consumers.close(), config.server.shutdown_timeout);
+    await moves.close();
+    if (closed) return;
     log.warn(
       { active: consumers.active() },
       'attempts in flight did not finish in time; they count as unknown when their leases lapse',

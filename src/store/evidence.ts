@@ -1,7 +1,7 @@
 // Evidence on providers: counts of closed attempts per provider and stretch of time, from all workers into shared buckets.
 import type { Redis } from 'ioredis';
 import type { Outcome, Reason, Result } from '../../providers/provider.ts';
-import type { Evidence } from '../core/health.ts';
+import type { Evidence } from '../core/evidence.ts';
 import type { Attempt } from '../core/message.ts';
 import { blame } from '../core/outcome.ts';
 import { bucketMs, keys, nudgeChannel } from './keys.ts';

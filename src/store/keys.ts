@@ -25,10 +25,24 @@ export const keys = {
   /** zset by wake time · messages that wait for a provider; promoted when one comes back. */
   waiting: `${tag}:waiting`,
 
-  /** zset by time of acceptance · messages that a provider took and of which nothing has been heard since · a sign of life removes. */
-  unconfirmed: (provider: string) => `${tag}:unconfirmed:${provider}`,
+  /** zset by time of acceptance (Redis' clock), per lane · messages that a provider took and of which nothing has been heard since · a sign of life removes. */
+  unconfirmed: (provider: string, lane: string) => `${tag}:unconfirmed:${provider}:${lane}`,
   /** zset by time · the same messages, when to ask the provider about them next. */
   polls: (provider: string) => `${tag}:polls:${provider}`,
+  /** hash per 10 s · taken and heard of, by second of acceptance and mailbox group · expires after a few minutes. */
+  recent: (provider: string, block: number) => `${tag}:recent:${provider}:${block}`,
+  /** hash per 10 min · the same by minute, and the delays to the first sign of life by delay class and bin · expires after hours. */
+  past: (provider: string, block: number) => `${tag}:past:${provider}:${block}`,
+  /** hash · when the newest first sign of life, webhook, and delivery found by asking came · never goes. */
+  signs: (provider: string) => `${tag}:signs:${provider}`,
+  /** hash · taken and confirmed, by epoch of the provider's health · the monitor drops epochs that are over. */
+  tally: (provider: string) => `${tag}:tally:${provider}`,
+  /** string · JSON of the learned delay curve, written by the leading monitor · never goes. */
+  curve: (provider: string) => `${tag}:curve:${provider}`,
+  /** string · JSON of what the leading monitor finds of the provider's signs of life, for whoever shows it · expires soon. */
+  finding: (provider: string) => `${tag}:finding:${provider}`,
+  /** string · JSON of what the monitors must remember over a change of leader · never goes. */
+  guard: `${tag}:guard`,
   /** string · our message id by the provider's own · expires after a while: their events come within days. */
   theirId: (provider: string, hash: string) => `${tag}:their-id:${provider}:${hash}`,
 
@@ -88,7 +102,39 @@ export const keys = {
   sandboxInbox: (provider: string) => `${tag}:sandbox:inbox:${provider}`,
   /** zset by time · events of sandbox providers still to come. */
   sandboxEvents: `${tag}:sandbox:events`,
+
+  /** hash · an incident: version and JSON · expires `retention.incidents` after it was closed; open ones never go. */
+  incident: (id: string) => `${tag}:incident:${id}`,
+  /** hash · counts of the mail that it concerns · expires with it. */
+  incidentCounts: (id: string) => `${tag}:incident-counts:${id}`,
+  /** zset, all scores 0, members are ids, which sort by time · trimmed at every opening. */
+  incidents: `${tag}:incidents`,
+  /** hash · the id of the open incident by cause, provider and stream · a field goes when it is closed. */
+  openIncidents: `${tag}:incidents:open`,
+  /** zset by time · closed incidents, when they are gone · trimmed at every opening. */
+  incidentEnds: `${tag}:incidents:ends`,
+
+  /** hash · the rescue of an incident's mail: what it covers, how far it is, its counts · expires some time after its end. */
+  rescue: (id: string) => `${tag}:rescue:${id}`,
+  /** hash by message · what a rescue has taken in hand, and what of it nobody has taken yet · a field goes with the outcome. */
+  rescueWork: (id: string) => `${tag}:rescue-work:${id}`,
+  /** zset by time of acceptance · messages that wait for an operator's approval · expires with the rescue. */
+  rescueHeld: (id: string, lane: string) => `${tag}:rescue-held:${id}:${lane}`,
+  /** zset by time · messages that a rescue has to look at again · emptied before it ends. */
+  rescueLater: (id: string, lane: string) => `${tag}:rescue-later:${id}:${lane}`,
+  /** zset by time · incidents whose rescue is under way. */
+  rescues: `${tag}:rescues`,
+
+  /** hash · what the probes of our own webhook path have shown: their url, okAt, failedAt, failures in a row, detail · never goes. */
+  ingress: `${tag}:ingress`,
+  /** string · a nonce that the monitor posts to our public address; '1' once it has come in there · expires in seconds. */
+  selfProbe: (nonce: string) => `${tag}:self-probe:${nonce}`,
 };
 
 /** The width of a stretch of evidence, in ms. */
 export const bucketMs = 5_000;
+
+/** Signs of life are counted in hashes of so many ms of acceptance times, in cells so wide, and kept for so long after the block's end. */
+export const recentBlocks = { widthMs: 10_000, cellMs: 1_000, keptMs: 200_000 };
+/** The same for what is older. */
+export const pastBlocks = { widthMs: 600_000, cellMs: 60_000, keptMs: 3.5 * 3_600_000 };

@@ -1,5 +1,37 @@
 // The Lua scripts that write messages: each one is a single, atomic, durable step. Time inside them is Redis' own clock.
+import { binEnd, delayBins } from '../core/delays.ts';
 import { defineScript } from './connection.ts';
+import { pastBlocks, recentBlocks } from './keys.ts';
+
+// The first whole ms of each bin but the first. As a table, so that no logarithm of Redis' C library can disagree with ours.
+const binStarts = Array.from({ length: delayBins - 1 }, (_, bin) => Math.ceil(binEnd(bin)));
+
+/** Lua: `delay_bin(ms)` is `delayBin` of the core, for whole ms. */
+export const delayBinLua = `
+  local function delay_bin(ms)
+    local bin = 0
+    for i, start in ipairs({${binStarts}}) do
+      if ms >= start then bin = i end
+    end
+    return bin
+  end
+`;
+
+// Counts one thing of the stretch of time that `at` lies in. A block whose time is over is gone again at once.
+const countLua = `
+  local function count(prefix, at, field, width, cell, kept)
+    local block = at - at % width
+    local key = prefix .. string.format('%d', block)
+    redis.call('HINCRBY', key, string.format('%d|', math.floor((at - block) / cell)) .. field, 1)
+    redis.call('PEXPIREAT', key, string.format('%d', block + width + kept))
+  end
+  local function count_recent(prefix, at, field)
+    count(prefix, at, field, ${recentBlocks.widthMs}, ${recentBlocks.cellMs}, ${recentBlocks.keptMs})
+  end
+  local function count_past(prefix, at, field)
+    count(prefix, at, field, ${pastBlocks.widthMs}, ${pastBlocks.cellMs}, ${pastBlocks.keptMs})
+  end
+`;
 
 /**
  * Takes in messages, all or none. With an idempotency key that is already taken it writes nothing and returns what the key
@@ -52,10 +84,10 @@ export const acceptScript = defineScript<string | Buffer | null>(
 /**
  * Opens an attempt before the wire, or says why not. Nothing is written unless the reply is 'go'.
  *
- * KEYS: record, world, inflight, rate, pause, proven, probe lease, due, waiting, index of the old status, index of 'sending', then
- *       the suppression of each recipient that is to be reached.
+ * KEYS: record, world, inflight, rate, pause, proven, probe lease, due, waiting, index of the old status, index of 'sending', tally,
+ *       then the suppression of each recipient that is to be reached.
  * ARGV: id, expected record version, expected world version, flow JSON, lease ms, token, concurrency limit, ms between hand-overs
- *       (0 = any rate), scouts (0 = no limit), '1' for a probe.
+ *       (0 = any rate), scouts (0 = no limit), '1' for a probe, epoch, the most unconfirmed probes of the epoch (0 = any number).
  * Reply: ['go'], ['gone'], ['changed'], ['stale'], ['scouting'], ['busy' | 'probing', ms until it is worth asking again], or
  *        ['suppressed', 0-based positions of the suppressed recipients among those given].
  */
@@ -69,8 +101,8 @@ export const beginScript = defineScript<[string, ...number[]]>(
   if version ~= ARGV[2] then return {'changed'} end
   if (redis.call('HGET', KEYS[2], 'version') or '0') ~= ARGV[3] then return {'stale'} end
   local suppressed = {'suppressed'}
-  for i = 12, #KEYS do
-    if redis.call('EXISTS', KEYS[i]) == 1 then suppressed[#suppressed + 1] = i - 12 end
+  for i = 13, #KEYS do
+    if redis.call('EXISTS', KEYS[i]) == 1 then suppressed[#suppressed + 1] = i - 13 end
   end
   if #suppressed > 1 then return suppressed end
   local lease, limit, interval, scouts = tonumber(ARGV[5]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -83,6 +115,8 @@ export const beginScript = defineScript<[string, ...number[]]>(
   if ARGV[10] == '1' then
     local left = redis.call('PTTL', KEYS[7])
     if left > 0 then return {'probing', left} end
+    local out = redis.call('HMGET', KEYS[12], ARGV[11] .. ':taken', ARGV[11] .. ':confirmed')
+    if ARGV[12] ~= '0' and (out[1] or 0) - (out[2] or 0) >= tonumber(ARGV[12]) then return {'probing', 1000} end
   elseif scouts > 0 and inflight >= scouts and redis.call('EXISTS', KEYS[6]) == 0 then
     return {'scouting'}
   end
@@ -110,20 +144,23 @@ export const beginScript = defineScript<[string, ...number[]]>(
  * Writes a message's new flow, and with it everything that has to change in the same instant.
  *
  * KEYS: record, body, due, waiting, index of the old status, index of the new status, index of the provider that took it (or the index
- *       of the new status again), the unconfirmed and the polls of the provider concerned (any, when ARGV 8 is ''), then its
- *       recipient indexes if the record's life changes.
+ *       of the new status again), the unconfirmed, polls, tally and signs of the provider concerned, the prefixes of its recent and
+ *       its past blocks (any, when ARGV 8 is ''), then the message's recipient indexes if the record's life changes.
  * ARGV: id, expected version, status, flow JSON, due at ('' = nothing more to do, 'keep' = that and the waiting as they are), waiting until ('' = it waits for no provider),
- *       body expires at ('' = as it is, '0' = delete now), taken at ('' = as it was, '0' = a sign of life has come), ask about it
- *       at ('' = never), record expires at ('' = as it is), then pairs of record fields and values.
+ *       body expires at ('' = as it is, '0' = delete now), what has happened at the provider concerned ('' = nothing, else a state of
+ *       `Confirmation`), ask it in so many ms ('' = never), record expires at ('' = as it is), mailbox group, delay class, epoch, '1' when a
+ *       delivery was found by asking, '1' when the recipient's host has settled it, then pairs of record fields and values.
  * Reply: 1, or 0 when the record has changed or is gone (then nothing was written).
  */
 export const saveScript = defineScript<number>(
   'mailover_save',
   `
+  ${delayBinLua}
+  ${countLua}
   local version = redis.call('HGET', KEYS[1], 'version')
   if version ~= ARGV[2] then return 0 end
   redis.call('HSET', KEYS[1], 'version', version + 1, 'status', ARGV[3], 'flow', ARGV[4])
-  if #ARGV > 10 then redis.call('HSET', KEYS[1], unpack(ARGV, 11)) end
+  if #ARGV > 15 then redis.call('HSET', KEYS[1], unpack(ARGV, 16)) end
   if ARGV[5] ~= 'keep' then
     if ARGV[5] == '' then redis.call('ZREM', KEYS[3], ARGV[1]) else redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1]) end
     if ARGV[6] == '' then redis.call('ZREM', KEYS[4], ARGV[1]) else redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1]) end
@@ -132,21 +169,61 @@ export const saveScript = defineScript<number>(
   elseif ARGV[7] ~= '' then redis.call('PEXPIREAT', KEYS[2], ARGV[7]) end
   if ARGV[10] ~= '' then
     redis.call('PEXPIREAT', KEYS[1], ARGV[10])
-    for i = 10, #KEYS do redis.call('PEXPIREAT', KEYS[i], ARGV[10], 'GT') end
+    for i = 14, #KEYS do redis.call('PEXPIREAT', KEYS[i], ARGV[10], 'GT') end
   end
   if KEYS[5] ~= KEYS[6] then
     redis.call('ZREM', KEYS[5], ARGV[1])
     redis.call('ZADD', KEYS[6], 0, ARGV[1])
   end
   redis.call('ZADD', KEYS[7], 0, ARGV[1])
-  if ARGV[8] == '0' then
-    redis.call('ZREM', KEYS[8], ARGV[1])
-    redis.call('ZREM', KEYS[9], ARGV[1])
-  elseif ARGV[8] ~= '' then
-    redis.call('ZADD', KEYS[8], ARGV[8], ARGV[1])
-    if ARGV[9] ~= '' then redis.call('ZADD', KEYS[9], ARGV[9], ARGV[1]) end
+  local event, group, class, epoch = ARGV[8], ARGV[11], ARGV[12], ARGV[13]
+  if event == '' then return 1 end
+
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local score = redis.call('ZSCORE', KEYS[8], ARGV[1])
+  local at = score and tonumber(score)
+  if not at and (event == 'awaited' or event == 'taken and heard') then
+    count_recent(KEYS[12], now, group .. '|t')
+    count_past(KEYS[13], now, group .. '|t')
+    redis.call('HINCRBY', KEYS[10], epoch .. ':taken', 1)
+    if event == 'awaited' then
+      redis.call('ZADD', KEYS[8], now, ARGV[1])
+      if ARGV[9] ~= '' then redis.call('ZADD', KEYS[9], now + ARGV[9], ARGV[1]) end
+    else
+      at = now
+    end
   end
+  if event == 'awaited' then return 1 end
+  redis.call('ZREM', KEYS[8], ARGV[1])
+  redis.call('ZREM', KEYS[9], ARGV[1])
+  if at and event ~= 'given up' then
+    count_recent(KEYS[12], at, group .. '|h')
+    count_past(KEYS[13], at, group .. '|h')
+    count_past(KEYS[13], at, class .. '|' .. delay_bin(now - at))
+    if ARGV[15] == '1' then
+      count_recent(KEYS[12], at, group .. '|r')
+      count_past(KEYS[13], at, group .. '|r')
+    end
+    redis.call('HINCRBY', KEYS[10], epoch .. ':confirmed', 1)
+    redis.call('HSET', KEYS[11], 'last', now)
+    if at > tonumber(redis.call('HGET', KEYS[11], 'newest') or '0') then redis.call('HSET', KEYS[11], 'newest', at) end
+  end
+  if ARGV[14] == '1' then redis.call('HSET', KEYS[11], 'polled', now) end
   return 1
+  `,
+);
+
+/**
+ * Notes that something came, by Redis' clock.
+ *
+ * KEYS: signs. ARGV: what: `webhook`, or `asked` for an answer that knew of no delivery.
+ */
+export const sawScript = defineScript<number>(
+  'mailover_saw',
+  `
+  local time = redis.call('TIME')
+  return redis.call('HSET', KEYS[1], ARGV[1], time[1] * 1000 + math.floor(time[2] / 1000))
   `,
 );
 

@@ -1,7 +1,8 @@
 // Messages in Redis: taken in, read, begun, saved, listed. The only module that writes them.
 import type { Redis } from 'ioredis';
 import type { Mail } from '../../providers/provider.ts';
-import { addressesOf, type Flow, type Lane, newFlow, type Status, statuses } from '../core/message.ts';
+import { delayClass, mailboxGroup } from '../core/mailbox.ts';
+import { addressesOf, type Flow, type Lane, lanes, newFlow, type Status, statuses } from '../core/message.ts';
 import { keys } from './keys.ts';
 import { acceptScript, beginScript, saveScript } from './message-scripts.ts';
 import type { Seal } from './seal.ts';
@@ -48,6 +49,9 @@ export interface BeginLimits {
   readonly intervalMs: number;
   readonly scouts: number;
   readonly probe: boolean;
+  /** Of the attempt, and how many probes of it may be unconfirmed at a time; 0 for any number. */
+  readonly epoch: number;
+  readonly probesOut: number;
 }
 
 /** What came of opening an attempt; only after `go` may the wire be touched. `waitMs`: when it is worth asking again. */
@@ -70,11 +74,32 @@ export interface Change {
   readonly scheduledAt?: number | null;
   /** Another life: record and body are kept as long as that needs. */
   readonly expiresAt?: number;
-  /** A provider that confirms deliveries has taken it (`at`, and when to ask about it: null = never), or has given a sign of life. */
-  readonly confirmation?: { readonly provider: string } & (
-    | { readonly state: 'awaited'; readonly at: number; readonly askAt: number | null }
-    | { readonly state: 'heard' }
-  );
+  readonly confirmation?: Confirmation;
+}
+
+/** What has happened between this message and a provider. `epoch`: of the attempt that the provider accepted. */
+export type Confirmation = { readonly provider: string } & (
+  | {
+      /** A provider that confirms deliveries has taken it; `askAfterMs`: when to ask about it, null = never. */
+      readonly state: 'awaited';
+      readonly epoch: number;
+      readonly askAfterMs: number | null;
+    }
+  /** It has taken it, and its first sign of life was here before we could write that down. */
+  | { readonly state: 'taken and heard'; readonly epoch: number }
+  /**
+   * A sign of life; counted if it is the first. `polled`: a delivery that no webhook had told, found by asking. `settled`: the recipient's
+   * host has taken or refused it, and not just put it off.
+   */
+  | { readonly state: 'heard'; readonly epoch: number; readonly polled: boolean; readonly settled: boolean }
+  /** Nothing is expected of it any more; counts for nothing. */
+  | { readonly state: 'given up' }
+);
+
+/** A message of which nothing has been heard since a provider took it, `at` by Redis' clock, epoch ms. */
+export interface Unconfirmed {
+  readonly id: string;
+  readonly at: number;
 }
 
 /** Which messages to list. All conditions hold together; times in epoch ms, `until` excluded. */
@@ -131,6 +156,17 @@ export interface Messages {
   save(message: Message, change: Change): Promise<boolean>;
   /** How many messages a provider has taken without a sign of life since, and when the oldest of them was taken (epoch ms). */
   unconfirmed(provider: string): Promise<{ readonly count: number; readonly oldestAt: number | null }>;
+  /** How many of one lane were taken between these times, both included. */
+  countUnconfirmed(provider: string, lane: Lane, from: number, to: number): Promise<number>;
+  /** Those messages, newest first, at most `limit`; `before` is the last one of the page before. Fewer than `limit`: there are no more. */
+  unconfirmedBetween(
+    provider: string,
+    lane: Lane,
+    from: number,
+    to: number,
+    before: Unconfirmed | null,
+    limit: number,
+  ): Promise<readonly Unconfirmed[]>;
   list(filter: ListFilter): Promise<{ readonly messages: readonly Message[]; readonly cursor: string | null }>;
   /** Deletes index entries of messages created before `before`. Records and bodies expire by themselves. */
   trim(before: number, streams: readonly string[], providers: readonly string[]): Promise<number>;
@@ -260,6 +296,7 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           keys.waiting,
           keys.byStatus(message.status),
           keys.byStatus('sending'),
+          keys.tally(provider),
           ...addresses.flatMap((address) => suppressionKeys(seal, address)),
         ],
         [
@@ -273,6 +310,8 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           limits.intervalMs,
           limits.scouts,
           limits.probe ? '1' : '0',
+          limits.epoch,
+          limits.probesOut,
         ],
       );
       if (kind === 'suppressed') {
@@ -298,7 +337,9 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
     async save(message, change) {
       const indexed = keys.byStatus(change.status);
       const taken = change.flow.provider !== null && change.flow.provider !== message.flow.provider;
-      const { expiresAt } = change;
+      const { expiresAt, confirmation } = change;
+      const concerned = confirmation?.provider ?? '';
+      const group = confirmation ? groupOf(message.envelope) : '';
       const fields: (string | number)[] = [];
       if (change.scheduledAt !== undefined) fields.push('scheduledAt', change.scheduledAt ?? '');
       if (expiresAt !== undefined) fields.push('expiresAt', expiresAt);
@@ -314,8 +355,12 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           keys.byStatus(message.status),
           indexed,
           taken ? keys.byProvider(change.flow.provider!) : indexed,
-          keys.unconfirmed(change.confirmation?.provider ?? ''),
-          keys.polls(change.confirmation?.provider ?? ''),
+          keys.unconfirmed(concerned, message.lane),
+          keys.polls(concerned),
+          keys.tally(concerned),
+          keys.signs(concerned),
+          prefixOf(keys.recent, concerned),
+          prefixOf(keys.past, concerned),
           ...(expiresAt === undefined ? [] : recipientKeys(message.envelope)),
         ],
         [
@@ -326,9 +371,14 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           change.dueAt ?? '',
           (change.waiting ? change.dueAt : null) ?? '',
           body === 'keep' ? '' : body === 'drop' ? 0 : body,
-          change.confirmation === undefined ? '' : change.confirmation.state === 'heard' ? 0 : change.confirmation.at,
-          (change.confirmation?.state === 'awaited' ? change.confirmation.askAt : null) ?? '',
+          confirmation?.state ?? '',
+          (confirmation?.state === 'awaited' ? confirmation.askAfterMs : null) ?? '',
           expiresAt === undefined ? '' : expiresAt + retention.messages,
+          group,
+          delayClass(group),
+          confirmation && 'epoch' in confirmation ? confirmation.epoch : '',
+          confirmation?.state === 'heard' && confirmation.polled ? '1' : '',
+          confirmation?.state === 'heard' && confirmation.settled ? '1' : '',
           ...fields,
         ],
       );
@@ -336,12 +386,31 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
     },
 
     async unconfirmed(provider) {
-      const [count, oldest] = await Promise.all([
-        redis.zcard(keys.unconfirmed(provider)),
-        redis.zrange(keys.unconfirmed(provider), 0, '0', 'WITHSCORES'),
+      const ofEach = await Promise.all(
+        lanes.map(async (lane) => {
+          const key = keys.unconfirmed(provider, lane);
+          const [count, oldest] = await Promise.all([redis.zcard(key), redis.zrange(key, 0, '0', 'WITHSCORES')]);
+          return { count, oldest: scored(oldest)[0]?.at ?? Number.POSITIVE_INFINITY };
+        }),
+      );
+      const oldest = Math.min(...ofEach.map((one) => one.oldest));
+      const count = ofEach.reduce((sum, one) => sum + one.count, 0);
+      return { count, oldestAt: Number.isFinite(oldest) ? oldest : null };
+    },
+
+    countUnconfirmed: (provider, lane, from, to) => redis.zcount(keys.unconfirmed(provider, lane), from, to),
+
+    async unconfirmedBetween(provider, lane, from, to, before, limit) {
+      const key = keys.unconfirmed(provider, lane);
+      const older = (max: number | string) =>
+        redis.zrange(key, max, String(from), 'BYSCORE', 'REV', 'LIMIT', 0, limit, 'WITHSCORES');
+      if (!before) return scored(await older(to));
+      // Of the last one's own instant there are few; everything newer is never looked at again.
+      const [sameTime, rest] = await Promise.all([
+        redis.zrange(key, before.at, String(before.at), 'BYSCORE', 'REV', 'WITHSCORES'),
+        older(`(${before.at}`),
       ]);
-      const at = oldest.flat().map(String)[1];
-      return { count, oldestAt: at === undefined ? null : Number(at) };
+      return [...scored(sameTime).filter(({ id }) => id < before.id), ...scored(rest)].slice(0, limit);
     },
 
     async list(filter) {
@@ -389,13 +458,30 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
       const pipeline = redis.pipeline();
       for (const key of indexes) pipeline.zremrangebylex(key, '-', `(${idFloor(before)}`);
       for (const provider of providers) {
-        pipeline.zremrangebyscore(keys.unconfirmed(provider), '-inf', before);
+        for (const lane of lanes) pipeline.zremrangebyscore(keys.unconfirmed(provider, lane), '-inf', before);
         pipeline.zremrangebyscore(keys.polls(provider), '-inf', before);
       }
       const replies = (await pipeline.exec()) ?? [];
       return Number(replies[0]?.[1] ?? 0);
     },
   };
+}
+
+// A message to many shows life when the first of them does; its silence is one observation, of the mailbox it goes to first.
+function groupOf(envelope: Envelope): string {
+  const [first = ''] = addressesOf(envelope);
+  return mailboxGroup(first.slice(first.lastIndexOf('@') + 1));
+}
+
+/** What all block keys of a provider begin with: Redis' clock says in a script which block it is. */
+function prefixOf(key: (provider: string, block: number) => string, provider: string): string {
+  return key(provider, 0).slice(0, -1);
+}
+
+/** Members with their scores: pairs under RESP3, one flat list under RESP2. */
+function scored(reply: readonly unknown[]): Unconfirmed[] {
+  const flat = reply.flat().map(String);
+  return flat.flatMap((id, index) => (index % 2 === 0 ? [{ id, at: Number(flat[index + 1]) }] : []));
 }
 
 const pageSize = 100;

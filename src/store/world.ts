@@ -52,7 +52,8 @@ export function createWorldStore(redis: Redis, providers: readonly string[], clo
       const pins = new Map<string, Pin>();
       for (const provider of providers) {
         const stored = hash[`health:${provider}`];
-        health.set(provider, stored ? (JSON.parse(stored) as Health) : newHealth(born));
+        // What an earlier release wrote lacks what this one added.
+        health.set(provider, { ...newHealth(born), ...(stored && (JSON.parse(stored) as Health)) });
       }
       for (const [field, value] of Object.entries(hash)) {
         if (field.startsWith('pin:')) pins.set(field.slice(4), JSON.parse(value) as Pin);

@@ -71,6 +71,7 @@ export async function receive(
       });
       return { status: 200, body: 'kept' };
     case 'events':
+      if (result.events.length > 0) await parts.record.saw(name);
       await recordAll(parts, name, result.events, request.receivedAt);
       for (const event of result.account) await recordAccount(parts, name, event, request.receivedAt);
       return { status: 200, body: 'recorded' };

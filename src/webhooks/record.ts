@@ -16,16 +16,20 @@ export interface RecordParts {
   readonly delivered: (provider: string, tookMs: number) => void;
   /** Told of every change of a message's status, and of those that leave it as it was. */
   readonly moved: (message: Message, to: Status) => void;
+  /** To be told of every verified webhook with events in it: its provider's way to us is open. Rejects when the store is away. */
+  readonly saw: (provider: string) => Promise<void>;
 }
 
 /**
  * Records `event`, which `provider` reported. Resolves once it is stored: `recorded`, `repeated` (known already) or `foreign` (no
  * message of ours, or none that this provider ever got). Rejects when the store cannot be written; the caller then asks for the event again.
+ * @param polled found by asking the provider long after the hand-over: a delivery that its webhooks should have told.
  */
 export async function recordEvent(
   parts: RecordParts,
   provider: string,
   event: ProviderEvent,
+  { polled = false } = {},
 ): Promise<'recorded' | 'repeated' | 'foreign'> {
   const { messages, clock } = parts;
   for (;;) {
@@ -47,18 +51,29 @@ export async function recordEvent(
     if (flow === message.flow) return 'repeated';
     const status = statusOf(flow, message.scheduledAt, clock());
     const everyoneHasIt = flow.recipients.every((one) => one === 'delivered' || one === 'complained');
+    const accepted = message.flow.attempts.find(
+      (attempt) => attempt.provider === provider && attempt.outcome === 'accepted',
+    );
+    const knownDelivered = message.flow.events.some(
+      (one) => one.provider === provider && one.type === 'delivered' && one.recipient === recipient,
+    );
     const saved = await messages.save(message, {
       status,
       flow,
       dueAt: isPending(status) ? 'keep' : null,
       body: everyoneHasIt ? 'drop' : 'keep',
-      ...(isSignOfLife(event.type) && { confirmation: { provider, state: 'heard' } }),
+      ...(isSignOfLife(event.type) && {
+        confirmation: {
+          provider,
+          state: 'heard',
+          epoch: accepted?.epoch ?? 0,
+          polled: polled && event.type === 'delivered' && !knownDelivered,
+          settled: event.type !== 'deferred',
+        },
+      }),
     });
     if (!saved) continue;
     parts.moved(message, status);
-    const accepted = message.flow.attempts.find(
-      (attempt) => attempt.provider === provider && attempt.outcome === 'accepted',
-    );
     if (event.type === 'delivered' && accepted?.endedAt) parts.delivered(provider, Math.max(0, at - accepted.endedAt));
     return 'recorded';
   }

@@ -164,6 +164,8 @@ test('every route of the app stands in it, and nothing else does', async () => {
       emails: {},
       providers: { providers: [], streams: {} },
       suppressions: {},
+      incidents: {},
+      rescue: {},
       webhooks: { providers: new Map() },
     } as unknown as ApiParts,
     ops: {} as OpsParts,

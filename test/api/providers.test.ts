@@ -37,6 +37,7 @@ const show = async (name: string) => (await service.call('GET', `/v1/providers/$
 const set = (name: string, body: unknown) => service.call('PUT', `/v1/providers/${name}/sandbox`, body);
 
 test('all of them, in the order of the settings, each as it is shown alone', async () => {
+  await until(async () => (await show('standby')).confirmation.finding !== null);
   const { status, body } = await service.call('GET', '/v1/providers');
   expect(status).toBe(200);
   expect(body.object).toBe('list');

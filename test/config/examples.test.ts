@@ -151,6 +151,7 @@ describe('the table of settings', () => {
         },
         own: { type: 'module', module: './own.mjs', options: { url: 'https://made-up.example', deep: { token: 'x' } } },
       },
+      streams: { default: { health: { mode: 'suggest' } } },
     });
     const { config } = await load(everything);
     const paths = new Set(table.map(({ path }) => path.replace(/<\w+>/, '*')));

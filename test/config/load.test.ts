@@ -41,7 +41,7 @@ describe('the file', () => {
       ['primary', 'sandbox'],
       ['standby', 'sandbox'],
     ]);
-    const kept = { on_unknown: 'resend', rescue: 'auto', providers: ['primary', 'standby'] };
+    const kept = { on_unknown: 'resend', rescue: 'auto', health: {}, providers: ['primary', 'standby'] };
     expect(config.streams).toEqual({
       default: { ...kept, priority: 'normal', expires_in: 86_400_000 },
       critical: { ...kept, priority: 'critical', expires_in: 1_800_000 },
@@ -195,7 +195,15 @@ describe('values', () => {
       probes: 3,
       account_check: 60_000,
       settled_after: 600_000,
+      mode: 'auto',
+      suspect_score: 7,
+      silence_score: 9,
+      learn_from: 50,
+      self_probe: 30_000,
+      ramp_dwell: 60_000,
+      switches_per_hour: 3,
     });
+    expect(config.rescue).toEqual({ rate: 20, at_once: 20 });
     expect(config.limits).toEqual({
       recipients: 50,
       batch: 100,
@@ -205,7 +213,7 @@ describe('values', () => {
       schedule_ahead: 30 * 86_400_000,
       expires_max: 7 * 86_400_000,
     });
-    expect(config.retention).toEqual({ bodies: 86_400_000, messages: 30 * 86_400_000 });
+    expect(config.retention).toEqual({ bodies: 86_400_000, messages: 30 * 86_400_000, incidents: 90 * 86_400_000 });
     expect(config.redis.durability).toBe('strict');
   });
 

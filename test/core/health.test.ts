@@ -7,16 +7,20 @@ import {
   accountRefused,
   accountTrouble,
   anyCase,
+  anyFinding,
   anyHealth,
   anyKind,
   anySettings,
-  carrying,
+  around,
   cell,
   defaults,
   harmless,
   health,
+  judged,
   now,
   resting,
+  tallied,
+  timed,
   troubled,
 } from './health.cases.ts';
 import { check, frozen } from './support.ts';
@@ -77,16 +81,27 @@ describe('evidence', () => {
   });
 });
 
+const anySurroundings = fc
+  .record({
+    finding: fc.option(anyFinding),
+    tally: fc.option(fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 9 })).map(([a, b]) => tallied(a + b, b))),
+    alone: fc.boolean(),
+  })
+  .map(around);
+
 describe('a verdict', () => {
   test('is the very same object, or one epoch on', () => {
     check(
-      fc.property(anyCase(), ({ health, settings, evidence }) => {
-        const next = judge(health, evidence, settings, now);
+      fc.property(anyCase(), anySurroundings, ({ health, settings, evidence }, told) => {
+        const next = judge(health, evidence, settings, now, null, told);
         if (next === health) return;
-        expect(next.state).not.toBe(health.state);
+        if (next.state === health.state) expect(next).toMatchObject({ state: 'ramping', step: health.step + 1 });
+        else expect(next.step).toBe(0);
         expect(next).toMatchObject({ epoch: health.epoch + 1, since: now });
         expect(next.reason).not.toBe('');
-        if (resting.includes(next.state)) expect(next.until).toBeGreaterThan(now);
+        expect(next.cause === null).toBe(next.state === 'up');
+        if (next.state === 'up') expect(next.silentSince).toBeNull();
+        if (timed.includes(next.state)) expect(next.until).toBeGreaterThan(now);
         else expect(next).toMatchObject({ until: null, falls: health.falls });
       }),
       5_000,
@@ -95,26 +110,29 @@ describe('a verdict', () => {
 
   test('leaves a quarantined provider alone, whatever is heard of it', () => {
     check(
-      fc.property(anyCase(['quarantined']), ({ health, settings, evidence }) => {
-        expect(judge(health, [...evidence, accepted(100), accountRefused(100)], settings, now)).toBe(health);
+      fc.property(anyCase(['quarantined']), anySurroundings, ({ health, settings, evidence }, told) => {
+        const all = [...evidence, accepted(100), accountRefused(100)];
+        expect(judge(health, all, settings, now, null, told)).toBe(health);
       }),
       500,
     );
   });
 
-  test('without evidence only ends a rest, and only when it is over', () => {
+  test('without evidence only ends what is over, and steps up a ramp without mail after ten times its dwell', () => {
     check(
       fc.property(anyHealth(), anySettings, fc.nat({ max: 200_000 }), (health, settings, ms) => {
         const next = judge(health, [], settings, now + ms);
-        const over = resting.includes(health.state) && health.until !== null && now + ms >= health.until;
-        if (over) expect(next).toMatchObject({ state: 'probing', epoch: health.epoch + 1 });
+        const over = timed.includes(health.state) && health.until !== null && now + ms >= health.until;
+        const idle = health.state === 'ramping' && now + ms - health.since >= 10 * settings.ramp_dwell;
+        if (idle) expect(next.state).toBe(health.step === 2 ? 'up' : 'ramping');
+        else if (over) expect(next).toMatchObject({ state: 'probing', epoch: health.epoch + 1 });
         else expect(next).toBe(health);
       }),
     );
   });
 
   test('ends a rest at its very end', () => {
-    for (const state of ['down', 'suspended'] as const) {
+    for (const state of ['down', 'suspended', 'suspect'] as const) {
       const rests = health(state);
       expect(judge(rests, [], defaults, rests.until! - 1)).toBe(rests);
       expect(judge(rests, [], defaults, rests.until!).state).toBe('probing');
@@ -124,7 +142,7 @@ describe('a verdict', () => {
 
   test('on a new provider is good', () => {
     const fresh = newHealth(now);
-    expect(fresh).toMatchObject({ state: 'up', since: now, until: null, falls: 0 });
+    expect(fresh).toMatchObject({ state: 'up', since: now, until: null, falls: 0, cause: null, switches: [] });
     expect(judge(fresh, [], defaults, now)).toBe(fresh);
   });
 });
@@ -132,12 +150,12 @@ describe('a verdict', () => {
 describe('what speaks against a provider', () => {
   test('never bad messages, throttling or our own crashes, in any number', () => {
     check(
-      fc.property(anyCase([...carrying, ...resting], harmless), ({ health, settings, evidence }) => {
+      fc.property(anyCase([...judged, ...resting], harmless), ({ health, settings, evidence }) => {
         const bad = evidence.map((one) => ({ ...one, count: one.count * 1_000 }));
         const early = Math.min(now, health.until === null ? now : health.until - 1);
-        const until = { ...settings, window: settings.window + 100_000 };
-        expect(judge(health, bad, until, early)).toBe(health);
-        if (carrying.includes(health.state)) expect(judge(health, [...bad, accepted(9)], until, now)).toBe(health);
+        const long = { ...settings, window: settings.window + 100_000, ramp_dwell: 1e9 };
+        expect(judge(health, bad, long, early)).toBe(health);
+        if (judged.includes(health.state)) expect(judge(health, [...bad, accepted(9)], long, early)).toBe(health);
       }),
     );
   });
@@ -153,7 +171,7 @@ describe('what speaks against a provider', () => {
 
   test('one refusal of our account, at once, however much was accepted', () => {
     check(
-      fc.property(anyHealth(carrying), accountTrouble, fc.nat({ max: 10_000 }), (health, kind, good) => {
+      fc.property(anyHealth(judged), accountTrouble, fc.nat({ max: 10_000 }), (health, kind, good) => {
         const { epoch } = health;
         const next = judge(health, [accepted(good, { epoch }), cell(1, { epoch, ...kind })], defaults, now);
         expect(next).toMatchObject({ state: 'suspended', reason: expect.stringContaining(`1× ${kind.outcome}`) });
@@ -170,7 +188,10 @@ describe('what speaks against a provider', () => {
 
   test('never fewer failures than min_volume', () => {
     check(
-      fc.property(anyCase(carrying, troubled), fc.nat({ max: 9 }), ({ health, settings, evidence }, good) => {
+      fc.property(anyCase(judged, troubled), fc.nat({ max: 9 }), ({ health: one, settings: some, evidence }, good) => {
+        // Neither a step of the ramp nor the end of a suspicion is due.
+        const health = { ...one, until: null };
+        const settings = { ...some, ramp_dwell: 1e9 };
         const failures = evidence.reduce((sum, { count }) => sum + count, 0);
         const took = accepted(good, { epoch: health.epoch });
         if (failures < settings.min_volume) expect(judge(health, [...evidence, took], settings, now)).toBe(health);

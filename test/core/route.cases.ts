@@ -23,6 +23,7 @@ export function candidate(name: string, fields: Partial<Candidate> = {}): Candid
   return {
     name,
     state: 'up',
+    trial: true,
     since: now - 3_600_000,
     until: null,
     busyUntil: 0,
@@ -75,6 +76,7 @@ const anyCandidate = (name: string): fc.Arbitrary<Candidate> =>
   fc.record({
     name: fc.constant(name),
     state: oneOf(states),
+    trial: fc.boolean(),
     since: ago.map((ms) => now - ms),
     until: fc.option(inAWhile),
     busyUntil: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: inAWhile }),
@@ -159,8 +161,9 @@ export function open(all: RouteInput, one: Candidate): boolean {
 }
 
 /** Does it rest at `at`? */
-export function rests({ state, until }: Candidate, at: number): boolean {
-  return (state === 'down' || state === 'suspended') && (until === null || until > at);
+export function rests({ state, until, trial }: Candidate, at: number): boolean {
+  if (state === 'probing') return !trial;
+  return (state === 'down' || state === 'suspended') && (until === null || until > at || !trial);
 }
 
 /** Does nobody know whether one of the attempts has sent it, or still will? */

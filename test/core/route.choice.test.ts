@@ -2,7 +2,20 @@
 import { describe, expect, test } from 'vitest';
 import type { RouteInput } from '../../src/core/route.ts';
 import { attempt, candidate, now } from './route.cases.ts';
-import { busy, decide, down, probing, quarantined, ramping, suspect, suspended, unable, up } from './route.words.ts';
+import {
+  busy,
+  decide,
+  down,
+  probing,
+  quarantined,
+  ramping,
+  suspect,
+  suspectTested,
+  suspended,
+  unable,
+  untested,
+  up,
+} from './route.words.ts';
 
 const day = 'wait 86400000';
 
@@ -20,6 +33,18 @@ describe('who comes first', () => {
       },
       'send b',
     ],
+    ['one mail to test a suspect one', { candidates: [suspectTested('a'), up('b')] }, 'probe a'],
+    [
+      'no test of a suspect one that has had this mail',
+      { candidates: [suspectTested('a'), up('b')], attempts: [attempt('a')] },
+      'send b',
+    ],
+    ['its own side of a ramp', { candidates: [ramping('a'), up('b')] }, 'send a'],
+    ['the other side of a ramp', { candidates: [untested('a', 'ramping'), up('b')] }, 'send b'],
+    ['a ramp for want of anything better', { candidates: [untested('a', 'ramping'), busy('b', 100)] }, 'send a'],
+    ['no test with mail that must not be one', { candidates: [untested('a', 'probing'), up('b')] }, 'send b'],
+    ['nor while the other is busy', { candidates: [untested('a', 'probing'), busy('b', 100)] }, 'wait 100'],
+    ['but when all else rests', { candidates: [untested('a', 'probing'), down('b', 9_000)] }, 'probe a'],
     ['the trickle, where it is preferred', { candidates: [probing('a'), up('b')] }, 'probe a'],
     ['the trickle before a suspect one', { candidates: [suspect('a'), probing('b')] }, 'probe b'],
     ['no trickle further down the list', { candidates: [up('a'), probing('b')] }, 'send a'],

@@ -1,4 +1,5 @@
 // Situations for `route` in few words, and its decisions too.
+import type { HealthState } from '../../src/core/health.ts';
 import type { Attempt } from '../../src/core/message.ts';
 import { type Candidate, type RouteInput, route } from '../../src/core/route.ts';
 import { attempt, candidate, input, now } from './route.cases.ts';
@@ -17,7 +18,9 @@ export function decide(fields: Partial<RouteInput>): string {
 }
 
 export const up = candidate;
-export const suspect = (name: string) => candidate(name, { state: 'suspect' });
+export const suspect = (name: string) => candidate(name, { state: 'suspect', trial: false });
+export const suspectTested = (name: string) => candidate(name, { state: 'suspect' });
+export const untested = (name: string, state: HealthState) => candidate(name, { state, trial: false });
 export const probing = (name: string) => candidate(name, { state: 'probing' });
 export const ramping = (name: string) => candidate(name, { state: 'ramping' });
 export const quarantined = (name: string) => candidate(name, { state: 'quarantined' });

@@ -99,7 +99,7 @@ async function stage({ send, lookUp, meanwhile, providers = ['only'] }: Staging)
     suppressions: createSuppressions(client, seal, clock),
     world: { current: () => world, refresh: async () => world, onChange: () => {}, close: () => {} },
     providers: new Map([['only', { provider, timeoutMs: 2_000, maxConcurrency: 10, maxRate: null }]]),
-    streams: { default: { providers } },
+    streams: { default: { providers, mode: 'auto' } },
     settings: {
       max_unknown: 3,
       scouts: 0,

@@ -177,7 +177,7 @@ test('a provider that is well again gets its mail back', { timeout: 60_000 }, as
     settings: {
       providers: { primary: relay(primary), secondary: relay(secondary) },
       streams: { default: { providers: ['primary', 'secondary'] } },
-      health: { rest: '1s', probe_interval: '50ms' },
+      health: { rest: '1s', probe_interval: '50ms', ramp_dwell: '500ms' },
     },
   });
   open.push(service);

@@ -49,10 +49,11 @@ test('max_rate: with nowhere else to go mail waits its turn, and none is lost', 
   await mailover.allSettled(ids, ['sent']);
   const times = only.received.map(({ at }) => at).sort((a, b) => a - b);
   expect(times).toHaveLength(60);
+  expect(times.at(-1)! - times[0]!).toBeGreaterThan(2_000);
   for (const [index, at] of times.entries()) {
     const withinASecond = times.filter((other, place) => place >= index && other < at + 1_000).length;
-    // 20 a second, and the tenth of a second's worth that may come as a burst.
-    expect(withinASecond).toBeLessThanOrEqual(20 + 2 + 2);
+    // 20 a second, the tenth of a second's worth that may come as a burst, and what a machine that stalls for half a second bunches.
+    expect(withinASecond).toBeLessThanOrEqual(20 + 2 + 2 + 10);
   }
 });
 

@@ -10,7 +10,7 @@ let far: FarSide;
 
 beforeAll(async () => {
   newFarSide();
-  service = await startService({ settings: { ...ownProviders, health: { account_check: '1s' } } });
+  service = await startService({ settings: { ...ownProviders, health: { account_check: '1s', ramp_dwell: '200ms' } } });
 });
 beforeEach(() => {
   far = newFarSide();
@@ -284,6 +284,10 @@ describe('the account', () => {
     await until(
       async () => {
         await service.send();
+        // On its way back only what is confirmed speaks for it.
+        const taken = far.taken.filter(({ provider }) => provider === 'first');
+        if (taken.length > 0)
+          await report({ events: taken.map(({ id }) => event(id, 'delivered', { id: `back-${id}` })) });
         return (await state()).state === 'up';
       },
       { within: 20_000, what: 'the first provider to be up again', every: 200 },

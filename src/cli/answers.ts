@@ -1,0 +1,86 @@
+// What the service answers, as far as the commands read it. The service may be another version than the command: hence no types of ours.
+
+/** A provider: GET /v1/providers/{name}. */
+export interface ProviderAnswer {
+  readonly name: string;
+  readonly type: string;
+  readonly state: string;
+  readonly since: string;
+  readonly until: string | null;
+  readonly reason: string;
+  readonly streams: readonly string[];
+  readonly window: { readonly accepted: number };
+  readonly confirmation: {
+    readonly unconfirmed: number;
+    readonly p50: number | null;
+    readonly p99: number | null;
+    readonly silence: number | null;
+    readonly finding: string | null;
+    readonly detail: string;
+  } | null;
+}
+
+/** An incident: GET /v1/incidents/{id}. */
+export interface IncidentAnswer {
+  readonly id: string;
+  readonly provider: string | null;
+  readonly stream: string | null;
+  readonly cause: string;
+  readonly state: 'open' | 'closed';
+  readonly opened_at: string;
+  readonly closed_at: string | null;
+  readonly acknowledged_at: string | null;
+  readonly suggestion: string | null;
+  readonly counts: {
+    readonly moved: number;
+    readonly rescued: number;
+    readonly expired: number;
+    readonly held: number;
+    readonly stranded: number;
+  };
+  readonly rescue: { readonly state: string; readonly candidates: number } | null;
+  readonly timeline: readonly { readonly at: string; readonly what: string; readonly text: string }[];
+}
+
+/** A message: GET /v1/emails/{id}. */
+export interface EmailAnswer {
+  readonly id: string;
+  readonly status: string;
+  readonly provider: string | null;
+  readonly stream: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly subject: string;
+  readonly created_at: string;
+  readonly expires_at: string;
+  readonly possible_duplicate: boolean;
+  readonly reason: string | null;
+  readonly attempts: readonly {
+    readonly number: number;
+    readonly provider: string;
+    readonly started_at: string;
+    readonly ended_at: string | null;
+    readonly outcome: string | null;
+    readonly reason: string | null;
+    readonly detail: string;
+  }[];
+  readonly events: readonly {
+    readonly type: string;
+    readonly at: string;
+    readonly provider: string;
+    readonly recipient: string | null;
+    readonly detail: string;
+  }[];
+}
+
+/** One copy that a sandbox provider delivered: GET /v1/sandbox/inbox. */
+export interface CopyAnswer {
+  readonly id: string;
+  readonly provider: string;
+  readonly message_id: string;
+}
+
+/** A list of any of them. */
+export interface ListAnswer<T> {
+  readonly data: readonly T[];
+}

@@ -1,0 +1,179 @@
+// The commands that speak to a running service: status, incidents, show, drill. What they touch of the process is handed in.
+import { setTimeout as pause } from 'node:timers/promises';
+import { Argument, type Command, InvalidArgumentError } from 'commander';
+import { parseDuration } from '../core/units.ts';
+import { type Client, ClientFault, createClient } from './client.ts';
+import { type DrillPlan, drill } from './drill.ts';
+import { resultOf, resultText } from './drill-report.ts';
+import type { Happening } from './drill-watch.ts';
+import { incidentsText, oneText, readIncidents, readOne, readStatus, statusText, watchStatus } from './look.ts';
+import { scenarios } from './scenarios.ts';
+import { columns, plain, type Terminal, toned } from './terminal.ts';
+
+/** What the commands need of the process. */
+export interface CommandParts {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly terminal: Terminal;
+  readonly fetch: typeof fetch;
+  readonly clock: () => number;
+  /** From then on Ctrl-C aborts the signal and no longer ends the process. */
+  readonly interrupted: () => AbortSignal;
+  /** The status with which the process will end. */
+  readonly exit: (status: number) => void;
+}
+
+const mostPerSecond = 200;
+const longestMs = 3_600_000;
+const withJson = ['--json', 'for programs'] as const;
+const surroundings =
+  '\nIt speaks to the service at MAILOVER_URL (http://127.0.0.1:3000 if unset) with the API key in MAILOVER_KEY.';
+
+/** Adds them to `program`. */
+export function addCommands(program: Command, parts: CommandParts): void {
+  const { env, terminal, clock } = parts;
+  const print = (value: unknown) => terminal.write(`${JSON.stringify(value, null, 2)}\n`);
+
+  async function asking(act: (client: Client) => Promise<void>): Promise<void> {
+    try {
+      await act(clientFrom(env, parts.fetch));
+    } catch (error) {
+      if (!(error instanceof ClientFault) && !(error instanceof Misuse)) throw error;
+      terminal.complain(`${error.message}\n`);
+      parts.exit(error instanceof Misuse ? 2 : 1);
+    }
+  }
+
+  program
+    .command('status')
+    .description('show the providers and the open incidents')
+    .option(...withJson)
+    .option('--watch', 'again every second, until Ctrl-C')
+    .addHelpText('after', surroundings)
+    .action(({ json = false, watch = false }: { json?: boolean; watch?: boolean }) =>
+      asking(async (client) => {
+        if (watch) {
+          const signal = parts.interrupted();
+          const again = (ms: number) => pause(ms, undefined, { signal }).catch(() => {});
+          return watchStatus(client, terminal, { json, signal, pause: again });
+        }
+        const status = await readStatus(client);
+        if (json) print(status);
+        else terminal.write(statusText(terminal, status));
+      }),
+    );
+
+  program
+    .command('incidents')
+    .description('list the open incidents')
+    .option('--all', 'closed ones, too')
+    .option(...withJson)
+    .addHelpText('after', surroundings)
+    .action(({ json = false, all = false }: { json?: boolean; all?: boolean }) =>
+      asking(async (client) => {
+        const found = await readIncidents(client, all);
+        if (json) print(found);
+        else terminal.write(incidentsText(terminal, found));
+      }),
+    );
+
+  program
+    .command('show')
+    .description('show a mail or an incident')
+    .argument('<id>', 'em_… or inc_…')
+    .option(...withJson)
+    .addHelpText('after', surroundings)
+    .action((id: string, { json = false }: { json?: boolean }) =>
+      asking(async (client) => {
+        const one = await readOne(client, id);
+        if (json) print(one);
+        else terminal.write(oneText(terminal, one));
+      }),
+    );
+
+  program
+    .command('drill')
+    .description('play a failure of a sandbox provider, and see what comes of it')
+    .addArgument(
+      new Argument('<scenario>', 'which one; list shows what they are').choices([
+        ...scenarios.map(({ name }) => name),
+        'list',
+      ]),
+    )
+    .option('--rate <number>', 'mails a second', readRate, 20)
+    .option('--for <duration>', 'how long the provider fails', readDuration, 60_000)
+    .option('--provider <name>', 'which provider fails; the first of the stream if absent')
+    .option('--stream <name>', 'whose mail', 'default')
+    .option('--from <address>', 'the sender', 'Drill <drill@acme.example>')
+    .option(...withJson)
+    .addHelpText('after', `\nExample:\n  mailover drill blackhole --for 2m\n${surroundings}`)
+    .action(async (name: string, { json = false, ...options }: DrillOptions) => {
+      const scenario = scenarios.find((one) => one.name === name);
+      if (!scenario) return listScenarios(json);
+      const { rate: perSecond, for: forMs, provider = null, stream, from } = options;
+      return asking((client) => play(client, { scenario, perSecond, forMs, provider, stream, from }, json));
+    });
+
+  function listScenarios(json: boolean): void {
+    if (json) print(scenarios.map(({ name, does, expected }) => ({ name, does, expected: expected.state })));
+    else
+      terminal.write(
+        columns(
+          terminal,
+          scenarios.map(({ name, does }) => [[name, 'strong'], `the provider ${does}`]),
+        ),
+      );
+  }
+
+  async function play(client: Client, plan: DrillPlan, json: boolean): Promise<void> {
+    const began = clock();
+    const tell = ({ at, what, text, tone }: Happening) => {
+      const after = (at - began) / 1_000;
+      if (json) return terminal.write(`${JSON.stringify({ object: 'happening', after, what, text })}\n`);
+      terminal.write(
+        `${toned(terminal, `${after.toFixed(1).padStart(6)} s`, 'faint')}  ${toned(terminal, plain(text), tone)}\n`,
+      );
+    };
+    if (!json) terminal.write(`Drill ${plan.scenario.name}: the provider ${plan.scenario.does}.\n\n`);
+    const outcome = await drill(plan, { client, tell, clock, signal: parts.interrupted() });
+    const result = resultOf(plan, outcome);
+    terminal.write(json ? `${JSON.stringify(result)}\n` : `\n${resultText(terminal, result)}`);
+    parts.exit(result.met ? 0 : 1);
+  }
+}
+
+interface DrillOptions {
+  readonly json?: boolean;
+  readonly rate: number;
+  readonly for: number;
+  readonly provider?: string;
+  readonly stream: string;
+  readonly from: string;
+}
+
+/** The command cannot be meant like this. */
+class Misuse extends Error {}
+
+function clientFrom(env: CommandParts['env'], fetch: CommandParts['fetch']): Client {
+  const url = env.MAILOVER_URL || 'http://127.0.0.1:3000';
+  const key = env.MAILOVER_KEY;
+  if (!URL.canParse(url) || !/^https?:/.test(url))
+    throw new Misuse(`MAILOVER_URL is ${plain(url)}, and should be like http://127.0.0.1:3000.`);
+  if (!key)
+    throw new Misuse('MAILOVER_KEY is not set. The service shows its first key when it starts: export MAILOVER_KEY=…');
+  if (!/^[\x21-\x7e]+$/.test(key)) throw new Misuse('MAILOVER_KEY has characters in it that no key has.');
+  return createClient({ url, key, fetch });
+}
+
+function readRate(text: string): number {
+  const rate = Number(text);
+  if (!(rate > 0 && rate <= mostPerSecond))
+    throw new InvalidArgumentError(`It is a number above 0, at most ${mostPerSecond}.`);
+  return rate;
+}
+
+function readDuration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null || ms === 0 || ms > longestMs)
+    throw new InvalidArgumentError('It is a duration such as 30s or 2m, at most 1h.');
+  return ms;
+}

@@ -1,0 +1,89 @@
+// Asking at once: where a provider looks quiet, a few of the messages that are missing news are asked about, to tell mail that is lost
+// from news that is lost.
+import type { Redis } from 'ioredis';
+import type { Provider } from '../../providers/provider.ts';
+import { lanes } from '../core/message.ts';
+import { keys } from '../store/keys.ts';
+import type { RecordParts } from '../webhooks/record.ts';
+import type { MonitorLog } from './chore.ts';
+import { askWhatBecame, takenBy } from './question.ts';
+
+/**
+ * Asks `provider` about up to five messages that it accepted at `since` (epoch ms, the store's clock) or later and of which nothing has
+ * been heard: the oldest, and one that shows how it fares by now. At most once in five seconds per provider; nothing where it cannot
+ * be asked. Resolves when the answers are recorded. Never rejects: trouble goes to the log.
+ */
+export type AskSoon = (provider: string, since: number) => Promise<void>;
+
+const most = 5;
+const leastMs = 5_000;
+// Providers do not know at once what became of a mail; by then they mostly do.
+const oldEnoughMs = 30_000;
+// An answer about mail younger than this tells nothing.
+const tellingMs = 10_000;
+
+/**
+ * Makes it; for the leading monitor, so that one process asks.
+ * @param knowsNothing told when a message should have arrived by now, and none of those asked about is known to have.
+ */
+export function createAskSoon(
+  redis: Redis,
+  providers: ReadonlyMap<string, Provider>,
+  record: RecordParts,
+  knowsNothing: (provider: string) => Promise<unknown>,
+  log: MonitorLog,
+): AskSoon {
+  const askedAt = new Map<string, number>();
+
+  async function storeNow(): Promise<number> {
+    const [seconds, micros] = (await redis.time()).map(Number) as [number, number];
+    return seconds * 1_000 + Math.floor(micros / 1_000);
+  }
+
+  async function silent(provider: string, since: number, now: number): Promise<string[]> {
+    const matureAt = now - oldEnoughMs;
+    const ofEach = await Promise.all(
+      lanes.map(async (lane) => {
+        const key = keys.unconfirmed(provider, lane);
+        return Promise.all([
+          redis.zrange(key, String(since), '+inf', 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES'),
+          redis.zrange(key, String(matureAt), String(since), 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES'),
+        ]);
+      }),
+    );
+    const oldest = byTime(ofEach.flatMap(([old]) => old)).slice(0, most);
+    const newest = byTime(ofEach.flatMap(([, fresh]) => fresh)).at(-1);
+    return newest === undefined || oldest.includes(newest) ? oldest : [...oldest.slice(0, most - 1), newest];
+  }
+
+  async function ask(name: string, provider: Provider, id: string): Promise<boolean> {
+    const message = await record.messages.load(id);
+    const attempt = message && takenBy(message, name);
+    return attempt ? askWhatBecame(record, provider, message, attempt) : false;
+  }
+
+  return async (name, since) => {
+    const provider = providers.get(name);
+    if (!provider?.lookUp || Math.abs(record.clock() - (askedAt.get(name) ?? 0)) < leastMs) return;
+    askedAt.set(name, record.clock());
+    const failed = (error: unknown): boolean => {
+      log.warn({ provider: name, error: String(error) }, 'quiet mail could not be asked about; it is tried again');
+      return false;
+    };
+    try {
+      const now = await storeNow();
+      const ids = await silent(name, since, now);
+      const known = await Promise.all(ids.map((id) => ask(name, provider, id).catch(failed)));
+      if (now - since >= tellingMs && !known.includes(true)) await knowsNothing(name);
+    } catch (error) {
+      failed(error);
+    }
+  };
+}
+
+/** The ids of members with scores, the lowest first: pairs under RESP3, one flat list under RESP2. */
+function byTime(reply: readonly unknown[]): string[] {
+  const flat = reply.flat().map(String);
+  const pairs = flat.flatMap((id, index) => (index % 2 === 0 ? [{ id, at: Number(flat[index + 1]) }] : []));
+  return pairs.sort((a, b) => a.at - b.at).map(({ id }) => id);
+}

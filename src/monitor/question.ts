@@ -1,0 +1,43 @@
+// One question to a provider: what became of a message that it took? What it knows is recorded as the events that did not come.
+import type { LookedUp, Provider } from '../../providers/provider.ts';
+import { answerOf } from '../core/answer.ts';
+import { isSignOfLife } from '../core/events.ts';
+import { type Attempt, addressesOf } from '../core/message.ts';
+import type { Message } from '../store/messages.ts';
+import { type RecordParts, recordEvent } from '../webhooks/record.ts';
+
+const answerMs = 10_000;
+
+/** The hand-over at which the provider took the message; undefined where it never did. */
+export function takenBy(message: Message, provider: string): Attempt | undefined {
+  return message.flow.attempts.findLast((one) => one.provider === provider && one.outcome === 'accepted');
+}
+
+/**
+ * Asks a provider that can be asked about a message it took at `attempt`; true when it knows of a sign of life. No answer is no trouble; rejects when an answer could not be
+ * recorded.
+ */
+export async function askWhatBecame(
+  record: RecordParts,
+  provider: Provider,
+  message: Message,
+  attempt: Attempt,
+): Promise<boolean> {
+  const signal = AbortSignal.timeout(answerMs);
+  const found = await answerOf<LookedUp>(
+    provider.lookUp!(
+      {
+        messageId: message.id,
+        providerMessageId: attempt.providerMessageId,
+        recipients: addressesOf(message.envelope),
+        sentAt: attempt.startedAt,
+      },
+      signal,
+    ),
+    signal,
+    (detail) => ({ kind: 'unknown', detail }),
+  );
+  if (found.kind !== 'found') return false;
+  for (const event of found.events) await recordEvent(record, attempt.provider, event, { polled: true });
+  return found.events.some(({ type }) => isSignOfLife(type));
+}

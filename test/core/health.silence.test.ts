@@ -1,0 +1,222 @@
+// What a finding on the signs of life does to a provider's health, and what it never does.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { FindingKind } from '../../src/core/findings.ts';
+import { type AccountReading, type Health, judge } from '../../src/core/health.ts';
+import {
+  accepted,
+  anyCase,
+  anyFinding,
+  around,
+  carrying,
+  cell,
+  defaults,
+  finding,
+  harmlessKinds,
+  health,
+  judged,
+  now,
+  quietKinds,
+  tallied,
+} from './health.cases.ts';
+import { check } from './support.ts';
+
+const causes = { silent: 'silence', partial: 'partial', slow: 'slow' } as const;
+const quiet = quietKinds as readonly (keyof typeof causes)[];
+
+/** The verdict on a finding, with no other evidence. */
+function told(one: Health, kind: FindingKind, fields: Parameters<typeof finding>[1] = {}, at = now): Health {
+  return judge(one, [], defaults, at, null, around({ finding: finding(kind, fields), tally: tallied(0, 0) }));
+}
+
+describe('a provider that is up', () => {
+  test('is suspect when it is silent, in part or slow: told in the finding’s own words, and not for ever', () => {
+    for (const kind of quiet) {
+      expect(told(health('up'), kind)).toEqual({
+        ...health('suspect'),
+        epoch: 8,
+        since: now,
+        until: now + defaults.max_rest,
+        reason: 'no news of 40 messages',
+        falls: 1,
+        cause: causes[kind],
+        silentSince: now - 90_000,
+        switches: [now],
+      });
+    }
+  });
+
+  test('is never down for it at once, however sure it is', () => {
+    for (const kind of quiet) expect(told(health('up'), kind, { score: 500 }).state).toBe('suspect');
+  });
+});
+
+test('what is no fault of the provider’s changes nothing, whatever the score and the rest of the evidence', () => {
+  check(
+    fc.property(anyCase(carrying), anyFinding, ({ health, settings, evidence }, some) => {
+      if (!harmlessKinds.includes(some.kind)) return;
+      const plain = judge(health, evidence, settings, now);
+      const { silentSince, ...next } = judge(health, evidence, settings, now, null, around({ finding: some }));
+      expect(next).toEqual({ ...plain, silentSince: undefined });
+      if (next.state !== 'suspended') expect(silentSince).toBe(plain.silentSince);
+    }),
+  );
+});
+
+describe('a suspect', () => {
+  test('is down when its silence is certain, and only then', () => {
+    check(
+      fc.property(anyFinding, (some) => {
+        const one = health('suspect', { falls: 3, silentSince: now - 200_000 });
+        const next = judge(one, [], defaults, now, null, around({ finding: some }));
+        const certain = (some.kind === 'silent' || some.kind === 'partial') && some.certain;
+        expect(next.state === 'down').toBe(certain);
+        if (!certain) return;
+        expect(next).toMatchObject({ cause: some.kind === 'silent' ? 'silence' : 'partial', falls: 3 });
+        expect(next).toMatchObject({ reason: some.detail, until: now + 120_000, switches: [] });
+        expect(next.silentSince).toBe(some.since ?? now - 200_000);
+      }),
+    );
+  });
+
+  test('is not down for a quiet that is not certain, nor for slowness', () => {
+    const one = health('suspect');
+    expect(told(one, 'silent', { score: 99, certain: false })).toBe(one);
+    expect(told(one, 'partial', { certain: false })).toBe(one);
+    expect(told(one, 'slow', { score: 99 })).toBe(one);
+    expect(told(one, 'partial')).toMatchObject({ state: 'down', cause: 'partial' });
+  });
+
+  test('is up again once its quiet is half as improbable as what made it one', () => {
+    const one = health('suspect', { silentSince: now - 1, falls: 2 });
+    for (const kind of ['fine', 'recipient_delay', 'learning', 'blind'] as const) {
+      expect(told(one, kind, { score: 3.5 })).toBe(one);
+      expect(told(one, kind, { score: 3.5, threshold: 7.1 }).state).toBe('up');
+      expect(told(one, kind, { score: 3.4 })).toMatchObject({
+        state: 'up',
+        reason: 'news of its mail has come: nothing is missing',
+        falls: 2,
+        cause: null,
+        silentSince: null,
+        switches: [now],
+      });
+    }
+    for (const kind of quiet) expect(told(one, kind, { score: 0, certain: false })).toBe(one);
+  });
+
+  test('stays one while nobody has looked: no news is no good news', () => {
+    check(
+      fc.property(anyCase(['suspect']), ({ health, settings }) => {
+        const one = { ...health, until: now + 1 };
+        expect(judge(one, [accepted(5, { epoch: one.epoch })], settings, now, null, around())).toBe(one);
+        expect(judge(one, [], settings, now)).toBe(one);
+      }),
+      200,
+    );
+  });
+
+  test('is up again when it turns out that news does not reach us', () => {
+    const next = told(health('suspect'), 'feedback_lost', { score: 30, detail: 'no provider’s webhooks reach us' });
+    expect(next).toMatchObject({ state: 'up', cause: null, silentSince: null, switches: [now] });
+    expect(next.reason).toBe('not its silence but ours: no provider’s webhooks reach us');
+  });
+
+  test('is tested when it has been neither proven nor cleared for as long as the longest rest', () => {
+    const one = health('suspect', { cause: 'slow' });
+    expect(told(one, 'slow', {}, one.until! - 1)).toBe(one);
+    expect(told(one, 'slow', {}, one.until!)).toMatchObject({
+      state: 'probing',
+      cause: 'slow',
+      reason: 'neither proven nor cleared for 15 minutes: told before',
+      switches: [],
+    });
+  });
+
+  test('falls for errors and for its account as one that is up', () => {
+    const account: AccountReading = { status: 'suspended', at: now, detail: 'so they say' };
+    const one = health('suspect', { silentSince: now - 70_000, falls: 2 });
+    expect(judge(one, [cell(5)], defaults, now)).toMatchObject({ state: 'down', cause: 'errors', falls: 2 });
+    for (const seen of [null, finding('fine', { score: 5 })]) {
+      // From when mail is missing is not forgotten: what is rescued depends on it.
+      const next = judge(one, [], defaults, now, account, around({ finding: seen }));
+      expect(next).toMatchObject({ state: 'suspended', cause: 'account', silentSince: now - 70_000, falls: 2 });
+    }
+    const seen = around({ finding: finding('silent', { since: now - 80_000 }) });
+    expect(judge(one, [], defaults, now, account, seen).silentSince).toBe(now - 80_000);
+  });
+});
+
+test('a suspension remembers from when mail has been missing', () => {
+  const refused = [cell(1, { outcome: 'refused', reason: 'account_suspended' })];
+  for (const state of judged) {
+    const seen = around({ finding: finding('fine', { score: 4, since: now - 40_000, messages: 3 }) });
+    expect(judge(health(state), refused, defaults, now, null, seen)).toMatchObject({
+      state: 'suspended',
+      cause: 'account',
+      silentSince: now - 40_000,
+    });
+  }
+});
+
+describe('on its way back', () => {
+  test('a quiet that is not certain makes it suspect again', () => {
+    for (const kind of quiet.filter((one) => one !== 'slow')) {
+      expect(told(health('ramping', { falls: 1, step: 2 }), kind, { certain: false })).toMatchObject({
+        state: 'suspect',
+        cause: causes[kind],
+        falls: 2,
+      });
+    }
+  });
+
+  test('a certain quiet is a relapse: down, for twice as long', () => {
+    for (const kind of quiet) {
+      expect(
+        told(health('ramping', { falls: 1, step: 2, switches: [now - 5] }), kind, { certain: kind !== 'slow' }),
+      ).toMatchObject({
+        state: 'down',
+        step: 0,
+        cause: causes[kind],
+        falls: 2,
+        until: now + 60_000,
+        silentSince: now - 90_000,
+        switches: [now - 5, now],
+        reason: 'it fell back on its way up: no news of 40 messages',
+      });
+    }
+  });
+
+  test('two probes that are not heard of are a fall, unless any was, or it is no fault of its own', () => {
+    const one = health('probing', { falls: 1, silentSince: now - 500_000 });
+    const probes = (
+      score: number,
+      confirmed: number,
+      kind: FindingKind = 'fine',
+      since: number | null = now - 9_000,
+    ) => {
+      const seen = around({
+        finding: finding(kind, { score, since, detail: 'no news' }),
+        tally: tallied(3, confirmed),
+      });
+      return judge(one, [], defaults, now, null, seen);
+    };
+    expect(probes(1.9, 0)).toBe(one);
+    expect(probes(2, 0)).toMatchObject({
+      state: 'down',
+      cause: 'silence',
+      falls: 2,
+      until: now + 60_000,
+      silentSince: now - 9_000,
+      reason: 'none of 3 mails that tested it has been heard of',
+      switches: [],
+    });
+    expect(probes(2, 0, 'silent', null)).toMatchObject({ state: 'down', silentSince: now - 500_000 });
+    expect(probes(20, 1).state).not.toBe('down');
+    for (const kind of ['feedback_lost', 'recipient_delay'] as const) expect(probes(20, 0, kind)).toBe(one);
+  });
+
+  test('one that never confirms is not judged by its silence while it is tested', () => {
+    const one = health('probing');
+    expect(judge(one, [], defaults, now, null, around({ finding: finding('blind', { score: 9 }) }))).toBe(one);
+  });
+});
