@@ -727,14 +727,14 @@ export const breaks = [
   },
   {
     file: 'findings.ts',
-    find: 'const certain = proven && agrees && score >= certainFrom;',
-    put: 'const certain = agrees && score >= certainFrom;',
+    find: 'const certain = proven && agrees && score >= certainFrom',
+    put: 'const certain = agrees && score >= certainFrom',
     means: 'an incident is declared while our own door may be shut',
   },
   {
     file: 'findings.ts',
-    find: 'const certain = proven && agrees && score >= certainFrom;',
-    put: 'const certain = proven && score >= certainFrom;',
+    find: 'const certain = proven && agrees && score >= certainFrom',
+    put: 'const certain = proven && score >= certainFrom',
     means: 'mail is sent again without asking the provider about it',
   },
   {

@@ -51,11 +51,15 @@ export interface FindingSettings {
 
 // A scan over beginnings finds more by chance than one test does.
 const scanPenalty = 1;
+// A batch of bad addresses looks like a loss of a part for a while; to send on it again needs more.
+const partialPenalty = 3;
 // The thresholds of the settings are for ten messages a minute. Chance has more tries where there is more mail.
 const usualPerMinute = 10;
 const [lessAtLeast, moreAtMost] = [-1.5, 1];
-// News comes in batches: a silence is one when the front of the mail is so many times older than it usually gets.
+// News comes in batches: a silence is one when the front of the mail is so many times older than it usually gets. Batches come every few
+// seconds: where the front gets older than that, it is for want of mail.
 const fronts = 2;
+const longestBatchMs = 10_000;
 // A provider that does not answer our questions is not waited for any longer.
 const unansweredMs = 10 * 60_000;
 
@@ -127,7 +131,7 @@ function findingOn(
     const agrees =
       !reading.canAsk || (reading.askedAt ?? 0) > quiet.since || now - quiet.since > Math.max(unansweredMs, usualMs);
     const since = messages > 0 ? quiet.since : null;
-    const certain = proven && agrees && score >= certainFrom;
+    const certain = proven && agrees && score >= certainFrom + (kind === 'partial' ? partialPenalty : 0);
     return { kind, score, since, messages, groups, threshold: suspectFrom, proven, certain, usualMs, detail };
   };
   if (!reading.confirms)
@@ -156,7 +160,7 @@ function findingOn(
     within(ingress?.okAt ?? null, since, now) ||
     others.some((other) => other.reading.confirms && within(other.reading.webhookAt, since, now));
 
-  const isLate = (since: number) => now - since >= fronts * reading.frontMs;
+  const isLate = (since: number) => now - since >= Math.min(longestBatchMs, fronts * reading.frontMs);
   const isWhole = total.score >= suspectFrom && isLate(total.since);
   // A batch that is still to come is missing in part, too: something has to have been heard of since.
   const isPart =
