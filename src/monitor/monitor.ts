@@ -40,7 +40,7 @@ export interface MonitorParts {
 
 /** Who keeps what the verdicts come to: incidents, and what follows from them. */
 export interface Verdicts {
-  changed(provider: string, from: Health, to: Health, heard: Heard | null): Promise<void>;
+  changed(provider: string, from: Health, to: Health): Promise<void>;
   looked(health: ReadonlyMap<string, Health>, heard: ReadonlyMap<string, Heard>): Promise<void>;
 }
 
@@ -53,6 +53,7 @@ export interface Monitor {
 
 // Half a second is what a silence at ten messages a second is worth.
 const tickMs = 500;
+const saidEveryMs = 5_000;
 // A burst of failures is one look, not a hundred.
 const nudgeMs = 10;
 // A stop waits no longer than this for chores under way; what they leave undone the next leader does.
@@ -77,9 +78,21 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
     return { finding: null, tally: last.tally && { taken: 0, confirmed: 0 }, alone };
   }
 
+  let saidAt = Number.NEGATIVE_INFINITY;
+  const sayAnd =
+    <T>(what: string, instead: T) =>
+    (error: unknown): T => {
+      if (clock() - saidAt >= saidEveryMs) {
+        saidAt = clock();
+        log.warn({ error: words(error) }, `the monitor ${what}; it tries again`);
+      }
+      return instead;
+    };
+
   async function judgeAll(names: readonly string[], listen: boolean): Promise<void> {
     let reading: World = world.current();
-    if (listen) heard = await parts.listener.listen(reading.health);
+    // Errors are judged however it stands with the signs of life, and incidents are made up for at the next look.
+    if (listen) heard = await parts.listener.listen(reading.health).catch(sayAnd('cannot listen', heard));
     for (const name of names) {
       const now = clock();
       const [counts, account] = await Promise.all([evidence.read(name, now), parts.accounts.read(name)]);
@@ -97,11 +110,14 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
           { provider: name, was: health.state, state: next.state, reason: next.reason, until: next.until },
           `${name} is ${next.state}: ${next.reason}`,
         );
-        await parts.verdicts.changed(name, health, next, heard.get(name) ?? null);
+        await parts.verdicts.changed(name, health, next).catch(sayAnd('cannot write down a verdict', undefined));
         health = next;
       }
     }
-    if (listen) await parts.verdicts.looked(world.current().health, heard);
+    if (listen)
+      await parts.verdicts
+        .looked(world.current().health, heard)
+        .catch(sayAnd('cannot write down what stands', undefined));
   }
 
   const judgeSoon = (names: readonly string[], listen = false) => {

@@ -24,6 +24,8 @@ export interface VerdictParts {
   readonly streams: Readonly<
     Record<string, { readonly providers: readonly string[]; readonly mode: 'auto' | 'suggest' | 'off' }>
   >;
+  /** Forgets what was counted under a provider’s earlier states. */
+  readonly forget: (provider: string, keepEpoch: number) => Promise<unknown>;
   /** `inc_…`, sorts by time. */
   readonly newId: () => string;
   readonly clock: () => number;
@@ -88,6 +90,7 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   return {
     async changed(provider, from, to) {
       await apply(follow(provider, from, to, to.since));
+      await parts.forget(provider, to.epoch);
     },
     async looked(health, heard) {
       await look(await incidents.open(), health, heard);

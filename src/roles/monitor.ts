@@ -76,6 +76,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
     verdicts: createVerdicts({
       incidents: shared.incidents,
       rescue: rescue.begin,
+      forget: shared.traffic.dropTally,
       streams,
       newId: () => `inc_${newUlid(clock())}`,
       clock,
