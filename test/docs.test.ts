@@ -289,7 +289,8 @@ describe('the tables of the README', () => {
 });
 
 test('the figures in the documents are the defaults', async () => {
-  const { server, delivery, health, limits, providers, rescue } = (await loadConfig({ env: {}, cwd: freshFolder() })).config;
+  const { server, delivery, health, limits, providers, rescue } = (await loadConfig({ env: {}, cwd: freshFolder() }))
+    .config;
   const said: [number | undefined, string][] = [
     [health.window / 60_000, 'fail within a minute'],
     [health.failure_share * 2, 'at least half of its hand-overs fail'],

@@ -769,8 +769,8 @@ export const breaks = [
   },
   {
     file: 'findings.ts',
-    find: "if (controlFor(others, host.since, now)(host.group) === 'alive') {",
-    put: "if (controlFor(others, host.since, now)(host.group) !== 'silent') {",
+    find: "now)(host.group) === 'alive') {",
+    put: "now)(host.group) !== 'silent') {",
     means: 'a provider is blamed for a host that nobody else has tried',
   },
   {

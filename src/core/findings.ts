@@ -190,9 +190,8 @@ function findingOn(
   const host = quietestGroup(curves, cells, now);
   if (host && host.score >= suspectFrom) {
     const quiet = { score: host.score, since: host.since, messages: host.messages, groups: 1 };
-    // Where another provider reaches that host, this one loses its mail there. Reaches it still: what the other got through just
-    // before the host went down says nothing.
-    if (controlFor(others, (host.since + now) / 2, now)(host.group) === 'alive') {
+    // Where another provider reaches that host, this one loses its mail there.
+    if (controlFor(others, host.since, now)(host.group) === 'alive') {
       return finding(
         'partial',
         quiet,
