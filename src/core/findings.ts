@@ -58,7 +58,7 @@ const usualPerMinute = 10;
 const [lessAtLeast, moreAtMost] = [-1.5, 1];
 // News comes in batches: a silence is one when the front of the mail is so many times older than it usually gets. Batches come every few
 // seconds: where the front gets older than that, it is for want of mail.
-const fronts = 2;
+const fronts = 1.5;
 const longestBatchMs = 10_000;
 // A provider that does not answer our questions is not waited for any longer.
 const unansweredMs = 10 * 60_000;

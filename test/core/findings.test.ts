@@ -63,10 +63,10 @@ describe('silent', () => {
     expect(groups(4)).toMatchObject({ kind: 'silent', score: 8, threshold: 7 });
   });
 
-  test('from twice the age that the front of its mail gets now and then: its news comes in batches', () => {
-    const early = cellsFor(tail(8), 8, 0, 8 * second);
+  test('from half as much again as the age that the front of its mail gets now and then: its news comes in batches', () => {
+    const early = cellsFor(tail(8), 8, 0, 9 * second);
     const kind = (frontMs: number) => on(steady(early, { frontMs })).kind;
-    expect([kind(4 * second), kind(4 * second + 1)]).toEqual(['silent', 'fine']);
+    expect([kind(6 * second), kind(6 * second + 1)]).toEqual(['silent', 'fine']);
     // Batches come every few seconds: where the front gets older, it is for want of mail, and no reason to wait.
     expect(on(steady(cellsFor(tail(4), 5, 0, 20 * second), { frontMs: 11 * second })).kind).toBe('silent');
     // Where some of the very same mail has been heard of, it was no batch.
