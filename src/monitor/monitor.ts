@@ -89,10 +89,8 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       return instead;
     };
 
-  async function judgeAll(names: readonly string[], listen: boolean): Promise<void> {
+  async function judgeAll(names: readonly string[]): Promise<void> {
     let reading: World = world.current();
-    // Errors are judged however it stands with the signs of life, and incidents are made up for at the next look.
-    if (listen) heard = await parts.listener.listen(reading.health).catch(sayAnd('cannot listen', heard));
     for (const name of names) {
       const now = clock();
       const [counts, account] = await Promise.all([evidence.read(name, now), parts.accounts.read(name)]);
@@ -114,17 +112,28 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
         health = next;
       }
     }
-    if (listen)
-      await parts.verdicts
-        .looked(world.current().health, heard)
-        .catch(sayAnd('cannot write down what stands', undefined));
   }
 
-  const judgeSoon = (names: readonly string[], listen = false) => {
+  // Beside the judging: a failure that a worker has just met must not wait until all signs of life have been read.
+  let listening: Promise<void> | null = null;
+  async function listen(): Promise<void> {
+    heard = await parts.listener.listen(world.current().health);
+    await judgeSoon(parts.providers);
+    if (leads && !closed) await parts.verdicts.looked(world.current().health, heard);
+  }
+  const listenSoon = () => {
+    listening ??= listen()
+      .catch(sayAnd('cannot listen', undefined))
+      .finally(() => {
+        listening = null;
+      });
+  };
+
+  const judgeSoon = (names: readonly string[]) => {
     judging = judging
       .then(async () => {
         if (!leads || closed) return;
-        await judgeAll(names, listen);
+        await judgeAll(names);
       })
       .catch((error: unknown) => {
         log.warn({ error: words(error) }, 'the monitor could not judge; it tries again within a second');
@@ -160,7 +169,8 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       log.warn({ error: words(error) }, 'the monitor cannot reach the store; it tries again within a second');
       return;
     }
-    await judgeSoon(parts.providers, true);
+    await judgeSoon(parts.providers);
+    listenSoon();
     for (const chore of parts.chores) {
       if (closed || clock() - (lastRun.get(chore.name) ?? 0) < chore.everyMs) continue;
       lastRun.set(chore.name, Number.POSITIVE_INFINITY);
@@ -196,7 +206,7 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       const late = new Promise<void>((resolve) => {
         bell = setTimeout(resolve, closeMs);
       });
-      await Promise.race([Promise.all([judging, ...running]), late]).finally(() => clearTimeout(bell));
+      await Promise.race([Promise.all([judging, listening, ...running]), late]).finally(() => clearTimeout(bell));
       if (leads) await leadership.resign().catch(() => {});
       leads = false;
     },
