@@ -16,12 +16,7 @@ async function wrong(name: string, from: number, seeds: number): Promise<string[
 }
 
 // Each of these takes a second at most. The others, and many more seeds of all: `npm run simulate -- scenarios --seeds N`.
-const quick: readonly string[] = [
-  'hard outage',
-  'suspended, and parked',
-  'suspended, in silence',
-  'nobody judges',
-];
+const quick: readonly string[] = ['hard outage', 'suspended, and parked', 'suspended, in silence', 'nobody judges'];
 
 describe('a simulated service', { timeout: 60_000 }, () => {
   test('a seed is the same run again, line by line', async () => {

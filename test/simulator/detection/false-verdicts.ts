@@ -157,7 +157,7 @@ export function oneYear(seed: number, settings: YearSettings): Year {
     watch.tick(now);
     if (first.finding!.kind !== 'recipient_delay')
       highest = Math.max(highest, first.finding!.score - first.finding!.threshold);
-    const isLost = watch.guard.lost['first'] !== undefined;
+    const isLost = watch.guard.lost.first !== undefined;
     if (isLost && lostSince === null) lostSince = now;
     if (!isLost && lostSince !== null) {
       lost.push({ from: lostSince, to: now, inForce: troubles.inForce(lostSince - minuteMs, lostSince) });
