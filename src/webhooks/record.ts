@@ -68,7 +68,8 @@ export async function recordEvent(
           state: 'heard',
           epoch: accepted?.epoch ?? 0,
           polled: polled && event.type === 'delivered' && !knownDelivered,
-          settled: event.type !== 'deferred',
+          // A message counts for the host of its first recipient.
+          settled: event.type !== 'deferred' && recipient === 0,
         },
       }),
     });
