@@ -98,6 +98,11 @@ const idleDwells = 10;
 
 const carries = (state: HealthState) => state === 'up' || state === 'ramping';
 
+/** Does it carry mail at all: of preference, or while it is suspect for want of anything better? */
+export function carriesMail(state: HealthState | undefined): boolean {
+  return state === 'up' || state === 'suspect' || state === 'ramping';
+}
+
 /** May traffic come back now? So that away, back and away again is the most that happens within an hour. */
 function mayReturn({ switches }: Health, { switches_per_hour }: HealthSettings, now: number, alone: boolean): boolean {
   return alone || switches.filter((at) => at > now - hourMs).length <= switches_per_hour - 2;

@@ -25,20 +25,17 @@ const tellingMs = 10_000;
 /**
  * Makes it; for the leading monitor, so that one process asks.
  * @param knowsNothing told when a message should have arrived by now, and none of those asked about is known to have.
+ * @param storeNow Redis' own clock, epoch ms.
  */
 export function createAskSoon(
   redis: Redis,
   providers: ReadonlyMap<string, Provider>,
   record: RecordParts,
   knowsNothing: (provider: string) => Promise<unknown>,
+  storeNow: () => Promise<number>,
   log: MonitorLog,
 ): AskSoon {
   const askedAt = new Map<string, number>();
-
-  async function storeNow(): Promise<number> {
-    const [seconds, micros] = (await redis.time()).map(Number) as [number, number];
-    return seconds * 1_000 + Math.floor(micros / 1_000);
-  }
 
   async function silent(provider: string, since: number, now: number): Promise<string[]> {
     const matureAt = now - oldEnoughMs;

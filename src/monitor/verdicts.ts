@@ -2,7 +2,7 @@
 //
 // It goes by what stands rather than by what has just changed, so that a leader who takes over makes up for what the last one left undone.
 import type { Finding } from '../core/findings.ts';
-import type { Health } from '../core/health.ts';
+import { carriesMail, type Health } from '../core/health.ts';
 import {
   allDown,
   findingIncident,
@@ -32,8 +32,8 @@ export interface VerdictParts {
   readonly log: MonitorLog;
 }
 
-// What was accepted just before the newest message that was heard of may be missing as well.
-const marginMs = 60_000;
+/** What was accepted so long before the silence may be missing as well, ms. */
+export const marginMs = 60_000;
 const swallowing: readonly IncidentCause[] = ['silence', 'partial', 'suspended'];
 
 /** Keeps the verdicts of the leading monitor. */
@@ -80,7 +80,7 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
         await apply((all) => findingIncident(all, { provider, lost, detail: finding.detail, at: now }, newId));
     }
     for (const [stream, { providers }] of Object.entries(streams)) {
-      const down = !providers.some((name) => ['up', 'suspect', 'ramping'].includes(health.get(name)?.state ?? 'down'));
+      const down = !providers.some((name) => carriesMail(health.get(name)?.state));
       if (!down && !open.some((one) => one.stream === stream)) continue;
       const states = providers.map((name) => `${name} is ${health.get(name)?.state}`).join(', ');
       await apply((all) => allDown(all, { stream, down, detail: states, at: now }, newId));

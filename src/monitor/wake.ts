@@ -1,7 +1,7 @@
 // Waking mail that waits for a provider: all of it when one comes back, one at a time as probes while none is well.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { Health } from '../core/health.ts';
+import { carriesMail } from '../core/health.ts';
 import { keys } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
@@ -11,6 +11,27 @@ import type { Chore, MonitorLog } from './chore.ts';
 const batch = 100;
 const calls = 3;
 const betweenCallsMs = 100;
+
+/** Has a provider come back between two readings? By the epoch: it may have been away and back again meanwhile. */
+export function cameBack(now: World, before: World): boolean {
+  return [...now.health].some(
+    ([name, { state, epoch }]) =>
+      (carriesMail(state) || state === 'probing') && epoch !== before.health.get(name)?.epoch,
+  );
+}
+
+/** Does no other provider of its streams carry mail? */
+export function isAlone(
+  provider: string,
+  health: World['health'],
+  streams: Readonly<Record<string, { readonly providers: readonly string[] }>>,
+): boolean {
+  return Object.values(streams).some(
+    ({ providers }) =>
+      providers.includes(provider) &&
+      !providers.some((other) => other !== provider && carriesMail(health.get(other)?.state)),
+  );
+}
 
 /** Brings waiting messages forward. */
 export interface Waker {
@@ -95,10 +116,8 @@ export function createWaker(
       everyMs,
       async run() {
         const { health } = world();
-        const carries = (one: Health | undefined) =>
-          one?.state === 'up' || one?.state === 'ramping' || one?.state === 'suspect';
         const stranded = Object.values(streams).some(
-          ({ providers }) => !providers.some((name) => carries(health.get(name))),
+          ({ providers }) => !providers.some((name) => carriesMail(health.get(name)?.state)),
         );
         if (!stranded) return;
         const ids = await redis.zrange(keys.waiting, 0, '0');

@@ -3,6 +3,7 @@ import { monotonicFactory } from 'ulid';
 import { type ApiParts, buildServer } from '../api/server.ts';
 import { createIntake } from '../intake/accept.ts';
 import { createChanges } from '../intake/change.ts';
+import { marginMs } from '../monitor/verdicts.ts';
 import { createApiKeys } from '../store/api-keys.ts';
 import { createAudit } from '../store/audit.ts';
 import { createMessages } from '../store/messages.ts';
@@ -115,7 +116,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
 async function swallowedBy({ incidents, clock }: Shared, id: string) {
   const incident = await incidents.read(id);
   if (!incident?.provider || incident.silentSince === null) return null;
-  return { provider: incident.provider, from: incident.silentSince - 60_000, to: incident.closedAt ?? clock() };
+  return { provider: incident.provider, from: incident.silentSince - marginMs, to: incident.closedAt ?? clock() };
 }
 
 function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) => string): ApiParts['emails'] {

@@ -1,6 +1,5 @@
 // The role `monitor`: one leader judges the providers, and looks after mail that nobody is working on.
 import { monotonicFactory } from 'ulid';
-import type { HealthState } from '../core/health.ts';
 import { accountChore } from '../monitor/accounts.ts';
 import { createAskSoon } from '../monitor/ask-soon.ts';
 import { createListener } from '../monitor/listen.ts';
@@ -10,7 +9,8 @@ import { sandboxEventsChore } from '../monitor/sandbox-events.ts';
 import { createSelfProbe } from '../monitor/self-probe.ts';
 import { sweepChore, trimChore } from '../monitor/sweep.ts';
 import { createVerdicts } from '../monitor/verdicts.ts';
-import { createWaker } from '../monitor/wake.ts';
+import { cameBack, createWaker, isAlone } from '../monitor/wake.ts';
+import { storeNow } from '../store/clock.ts';
 import { createLeadership } from '../store/leader.ts';
 import { openRescue, streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
@@ -37,7 +37,14 @@ export async function runMonitor(shared: Shared): Promise<void> {
     clock,
     log,
   });
-  const askSoon = createAskSoon(workRedis, shared.adapters, shared.record, shared.traffic.asked, log);
+  const askSoon = createAskSoon(
+    workRedis,
+    shared.adapters,
+    shared.record,
+    shared.traffic.asked,
+    () => storeNow(workRedis),
+    log,
+  );
   const rescue = openRescue(shared);
   const streams = streamModes(shared);
   const newUlid = monotonicFactory();
@@ -67,12 +74,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
       steady: () => performance.now(),
       log,
     }),
-    alone: (provider, health) =>
-      Object.values(streams).some(
-        ({ providers }) =>
-          providers.includes(provider) &&
-          !providers.some((other) => other !== provider && carries(health.get(other)?.state ?? 'down')),
-      ),
+    alone: (provider, health) => isAlone(provider, health, streams),
     verdicts: createVerdicts({
       incidents: shared.incidents,
       rescue: rescue.begin,
@@ -104,18 +106,10 @@ export async function runMonitor(shared: Shared): Promise<void> {
     log,
   });
   world.onChange((now, before) => {
-    // By the epoch: it may have been away and back again between two readings.
-    const back = [...now.health].some(
-      ([name, { state, epoch }]) => (carries(state) || state === 'probing') && epoch !== before.health.get(name)?.epoch,
-    );
-    if (back && monitor.leads()) waker.wakeAll();
+    if (cameBack(now, before) && monitor.leads()) waker.wakeAll();
   });
   shared.atEnd(async () => {
     await monitor.close();
     await waker.idle();
   });
-}
-
-function carries(state: HealthState): boolean {
-  return state === 'up' || state === 'ramping' || state === 'suspect';
 }

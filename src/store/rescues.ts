@@ -4,6 +4,7 @@
 import type { Redis } from 'ioredis';
 import { type Lane, lanes, type Status } from '../core/message.ts';
 import { type RescueCount, rescueCounts } from '../core/rescue.ts';
+import { storeNow } from './clock.ts';
 import { keys } from './keys.ts';
 import type { Unconfirmed } from './messages.ts';
 import {
@@ -193,10 +194,7 @@ export function createRescues(redis: Redis, keptMs: number): RescueStore {
       const stored = await ask<number>(messages, (pipeline, id) => pipeline.exists(keys.body(id)));
       return new Set(messages.filter((_, index) => stored[index] === 1));
     },
-    async now() {
-      const [seconds, micros] = await redis.time();
-      return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
-    },
+    now: () => storeNow(redis),
   };
 }
 

@@ -4,6 +4,7 @@ import { type Cell, delayBins, type Minute } from '../core/delays.ts';
 import type { Guard } from '../core/feedback.ts';
 import type { FindingKind } from '../core/findings.ts';
 import { delayClass } from '../core/mailbox.ts';
+import { msOf, storeNow } from './clock.ts';
 import { keys, pastBlocks, recentBlocks } from './keys.ts';
 import { sawScript } from './message-scripts.ts';
 
@@ -92,7 +93,7 @@ export function createTraffic(redis: Redis, clock: () => number): TrafficStore {
 
   return {
     async read(provider) {
-      const startedAt = msOf(await redis.time());
+      const startedAt = await storeNow(redis);
       const secondsFrom = startedAt - (startedAt % minuteMs) - secondsForMs;
       const oldest = startedAt - (startedAt % minuteMs) - pastBlocks.keptMs;
       const recent = blocksBetween(secondsFrom, startedAt, recentBlocks.widthMs);
@@ -239,10 +240,6 @@ function readPast(block: number, hash: Hash, readAt: number): PastBlock {
     bins[Number(bin)] = Number(count);
   }
   return { readAt, cells, minutes: [...minutes.values()] };
-}
-
-function msOf([seconds, micros]: readonly (string | number)[]): number {
-  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
 }
 
 function numberOrNull(text: string | undefined): number | null {

@@ -5,6 +5,7 @@ import { configSchema } from '../../config/schema.ts';
 import { createProvider } from '../../providers/index.ts';
 import type { LookUp, Provider } from '../../providers/provider.ts';
 import { createAskSoon } from '../../src/monitor/ask-soon.ts';
+import { storeNow } from '../../src/store/clock.ts';
 import { connect, whenReady } from '../../src/store/connection.ts';
 import { keys } from '../../src/store/keys.ts';
 import { createMessages } from '../../src/store/messages.ts';
@@ -71,7 +72,14 @@ function asking(known: ReadonlyMap<string, Provider> = providers, redis = client
   const quiet = () => {};
   const record = { messages, suppressions, clock, delivered: quiet, moved: quiet, saw: async () => {} };
   return {
-    askSoon: createAskSoon(redis, known, record, async (name) => knewNothing.push(name), log),
+    askSoon: createAskSoon(
+      redis,
+      known,
+      record,
+      async (name) => knewNothing.push(name),
+      () => storeNow(redis),
+      log,
+    ),
     later: (ms: number) => (now += ms),
   };
 }

@@ -1,5 +1,4 @@
 // The role `monitor` under virtual time, put together as src/roles/monitor.ts does it.
-import type { HealthState } from '../../src/core/health.ts';
 import type { IncidentChange } from '../../src/core/incident.ts';
 import { accountChore } from '../../src/monitor/accounts.ts';
 import { createAskSoon } from '../../src/monitor/ask-soon.ts';
@@ -9,7 +8,8 @@ import { pollChore } from '../../src/monitor/polls.ts';
 import { createSelfProbe } from '../../src/monitor/self-probe.ts';
 import { sweepChore } from '../../src/monitor/sweep.ts';
 import { createVerdicts } from '../../src/monitor/verdicts.ts';
-import { createWaker } from '../../src/monitor/wake.ts';
+import { cameBack, createWaker, isAlone } from '../../src/monitor/wake.ts';
+import { storeNow } from '../../src/store/clock.ts';
 import { nudgeChannel } from '../../src/store/keys.ts';
 import type { Process } from './clock.ts';
 import { type Ground, settings, share } from './service.ts';
@@ -32,8 +32,7 @@ export function startMonitorRole(ground: Ground, process: Process): void {
     clock: wall,
     log,
   });
-  const askSoon = createAskSoon(redis, adapters, record, shared.traffic.asked, log);
-  const carries = (state: HealthState | undefined) => state === 'up' || state === 'ramping' || state === 'suspect';
+  const askSoon = createAskSoon(redis, adapters, record, shared.traffic.asked, () => storeNow(redis), log);
   let incidents = 0;
   const listener = ground.spare(
     createListener({
@@ -84,12 +83,7 @@ export function startMonitorRole(ground: Ground, process: Process): void {
     settings: settings.health,
     accounts: shared.accounts,
     listener,
-    alone: (provider, health) =>
-      Object.values(shared.modes).some(
-        ({ providers }) =>
-          providers.includes(provider) &&
-          !providers.some((other) => other !== provider && carries(health.get(other)?.state)),
-      ),
+    alone: (provider, health) => isAlone(provider, health, shared.modes),
     verdicts: createVerdicts({
       forget: async () => {},
       incidents: { ...store, change: (decide) => told(store.change(decide)) },
@@ -112,11 +106,7 @@ export function startMonitorRole(ground: Ground, process: Process): void {
     log,
   }).then((monitor) => {
     view.onChange((now, before) => {
-      const back = [...now.health].some(
-        ([name, { state, epoch }]) =>
-          (carries(state) || state === 'probing') && epoch !== before.health.get(name)?.epoch,
-      );
-      if (back && monitor.leads()) waker.wakeAll();
+      if (cameBack(now, before) && monitor.leads()) waker.wakeAll();
     });
   });
 }
