@@ -101,7 +101,7 @@ export function totalQuiet(
   }
   let score = 0;
   for (const [group, worth] of byGroup) score += Math.min(capFor(group, control(group)), worth);
-  return { score, since, messages: Math.round(messages), groups: byGroup.size };
+  return { score, since, messages: Math.round(messages + rounding), groups: byGroup.size };
 }
 
 /** Partial silence: the most telling beginning for the most telling share. */

@@ -1,16 +1,17 @@
 // Whatever the order in which a message's story is told, and however often each part of it: the end is the same.
 //
-// MAILOVER_HISTORIES: how many, 2,000 by default. MAILOVER_SEED tells the same ones again; a failure names its own.
+// MAILOVER_HISTORIES: how many, 2,000 by default, from MAILOVER_SEED on; a failure names its own.
 import { expect, test } from 'vitest';
 import { type Flow, type RecipientStatus, type Status, statusOf } from '../../src/core/message.ts';
 import { now, rankOf, reached } from '../core/message.cases.ts';
 import { createRandom } from '../support/random.ts';
+import { seed as firstSeed } from '../support/seed.ts';
 import type { Word } from './golden.ts';
 import { type History, historyOf, tell, vocabulary } from './history.ts';
 import { read } from './reading.ts';
 
 const histories = Number(process.env.MAILOVER_HISTORIES ?? 2_000);
-const firstSeed = process.env.MAILOVER_SEED ? Number(process.env.MAILOVER_SEED) : Date.now() % 2 ** 31;
+
 const tellings = 6;
 
 /** Not told but looked up: each reader stands where the furthest of all that was said has taken them. */
