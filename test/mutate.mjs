@@ -37,14 +37,21 @@ const folder = mkdtempSync(join(tmpdir(), 'mailover-breaks-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
-for (const part of ['package.json', 'tsconfig.json', 'providers/provider.ts', 'src/core', 'test/core']) {
+for (const part of [
+  'package.json',
+  'tsconfig.json',
+  'providers/provider.ts',
+  'src/core',
+  'test/core',
+  'test/support/seed.ts',
+]) {
   mkdirSync(dirname(join(folder, part)), { recursive: true });
   cpSync(join(checkout, part), join(folder, part), { recursive: true });
 }
 symlinkSync(join(checkout, 'node_modules'), join(folder, 'node_modules'));
 writeFileSync(
   join(folder, 'vitest.config.mjs'),
-  `export default { cacheDir: './cache', test: { include: ['test/core/**/*.test.ts'], maxWorkers: 2, bail: 1, testTimeout: 60_000 } };\n`,
+  `export default { cacheDir: './cache', test: { include: ['test/core/**/*.test.ts'], setupFiles: ['test/support/seed.ts'], maxWorkers: 2, bail: 1, testTimeout: 60_000 } };\n`,
 );
 
 /** The test that fails first, `null` when all pass. Rejects when the tests could not be run. */

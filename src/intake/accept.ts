@@ -1,10 +1,11 @@
 // Taking mail in: from drafts to records and jobs on disk. A 202 is given only after this has resolved.
 import type { Lane, Status } from '../core/message.ts';
 import { isAway } from '../store/away.ts';
-import { firstStatus, type Messages, type NewMessage } from '../store/messages.ts';
+import { firstStatus, type Messages, type NewMessage, type NewRequest, type Taken } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
 import type { Seal } from '../store/seal.ts';
 import type { Draft } from './draft.ts';
+import { together } from './together.ts';
 
 /** What the intake is made of. */
 export interface IntakeParts {
@@ -47,6 +48,9 @@ export interface Intake {
   repeat(request: Omit<Request, 'drafts'>): Promise<Accepted | null>;
 }
 
+// A script of so many requests keeps Redis busy for a few milliseconds at most.
+const mostTogether = 50;
+
 /** Makes the intake of one process. `jobs` has to share the connection of `messages`: see `accept`. */
 export function createIntake(parts: IntakeParts): Intake {
   const { messages, jobs, seal, clock } = parts;
@@ -59,10 +63,26 @@ export function createIntake(parts: IntakeParts): Intake {
   // Once the record is on disk the mail is accepted, and to say anything else would have it sent a second time by whoever asks again.
   // If the store goes away before its job is added, the sweeper finds it.
   async function addJobs(turns: Parameters<Jobs['add']>[0]): Promise<void> {
+    if (turns.length === 0) return;
     await jobs.add(turns).catch((error: unknown) => {
       if (!isAway(error)) throw error;
     });
   }
+
+  const turnsOf = ({ messages }: NewRequest) =>
+    messages.map(({ id, lane, scheduledAt }) => ({ id, round: 1, lane, at: scheduledAt ?? 0 }));
+
+  const write = together(async (requests: readonly NewRequest[]): Promise<readonly Taken[]> => {
+    const plain = requests.filter(({ idempotency }) => idempotency === null);
+    // One pipelined write: the records go out first on the same connection, so no worker ever meets a job without its record. With an
+    // idempotency key the store's answer decides whether there is a job to add at all.
+    const [taken] = await Promise.all([messages.accept(requests), addJobs(plain.flatMap(turnsOf))]);
+    const fresh = requests.filter(
+      ({ idempotency }, index) => idempotency !== null && taken[index]?.kind === 'accepted',
+    );
+    await addJobs(fresh.flatMap(turnsOf));
+    return taken;
+  }, mostTogether);
 
   // The first request may have died between the record and the job. Adding a job that is there already changes nothing.
   async function finish(ids: readonly string[]): Promise<void> {
@@ -94,23 +114,11 @@ export function createIntake(parts: IntakeParts): Intake {
           body: { text, html, attachments },
         };
       });
-      const turns = batch.map(({ id, lane, scheduledAt }) => ({ id, round: 1, lane, at: scheduledAt ?? 0 }));
-      const accepted: Accepted = {
-        kind: 'accepted',
-        ids: batch.map(({ id }) => id),
-        statuses: batch.map(firstStatus),
-      };
-
-      if (idempotencyKey === null) {
-        // One pipelined write: the record goes out first on the same connection, so no worker ever meets a job without its record.
-        await Promise.all([messages.accept(batch, null), addJobs(turns)]);
-        return accepted;
-      }
-      const taken = await messages.accept(batch, keyOf(sentBy, idempotencyKey, input));
+      const idempotency = idempotencyKey === null ? null : keyOf(sentBy, idempotencyKey, input);
+      const taken = await write({ messages: batch, idempotency });
       if (taken.kind === 'replayed') await finish(taken.ids);
       if (taken.kind !== 'accepted') return taken;
-      await addJobs(turns);
-      return accepted;
+      return { kind: 'accepted', ids: batch.map(({ id }) => id), statuses: batch.map(firstStatus) };
     },
 
     async repeat({ input, sentBy, idempotencyKey }) {

@@ -1,5 +1,4 @@
 // What listens: the API in the role `api`, and in every role the health and the metrics of the process.
-import { monotonicFactory } from 'ulid';
 import { type ApiParts, buildServer } from '../api/server.ts';
 import { createIntake } from '../intake/accept.ts';
 import { createChanges } from '../intake/change.ts';
@@ -10,6 +9,7 @@ import { createMessages } from '../store/messages.ts';
 import { createSeen } from '../store/seen.ts';
 import { openRescue } from './rescue.ts';
 import type { Shared } from './shared.ts';
+import { createUlid } from './ulid.ts';
 
 /** What the process tells its server about itself. */
 export interface HttpOptions {
@@ -37,7 +37,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
   const { config, clock, log, vitals, metrics } = shared;
   const apiKeys = createApiKeys(shared.intakeRedis, options.adminKey, clock);
   const firstKey = options.api && options.adminKey === null ? await apiKeys.createFirst() : null;
-  const newUlid = monotonicFactory();
+  const newUlid = createUlid();
   const audit = createAudit(shared.workRedis, shared.seal, clock);
   const rescue = openRescue(shared);
 

@@ -1,5 +1,4 @@
 // The role `monitor`: one leader judges the providers, and looks after mail that nobody is working on.
-import { monotonicFactory } from 'ulid';
 import { accountChore } from '../monitor/accounts.ts';
 import { createAskSoon } from '../monitor/ask-soon.ts';
 import { createListener } from '../monitor/listen.ts';
@@ -14,6 +13,7 @@ import { storeNow } from '../store/clock.ts';
 import { createLeadership } from '../store/leader.ts';
 import { openRescue, streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
+import { createUlid } from './ulid.ts';
 
 // How long a dead leader keeps the others waiting.
 const leaseMs = 5_000;
@@ -47,7 +47,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
   );
   const rescue = openRescue(shared);
   const streams = streamModes(shared);
-  const newUlid = monotonicFactory();
+  const newUlid = createUlid();
   const monitor = await startMonitor({
     leadership: createLeadership(workRedis, shared.me, leaseMs),
     evidence: shared.evidence,

@@ -34,49 +34,55 @@ const countLua = `
 `;
 
 /**
- * Takes in messages, all or none. With an idempotency key that is already taken it writes nothing and returns what the key
- * holds; a caller compares fingerprints.
+ * Takes in requests, each one with all its messages or none. For an idempotency key that is already taken it writes nothing of that request
+ * and returns what the key holds; a caller compares fingerprints.
  *
- * KEYS: idempotency (any key when its ttl is 0), due, index of all, then per message: record, body, stream index, status index, and its
- *       recipient indexes; then the names that the idempotency key had under older encryption keys.
- * ARGV: idempotency value, its ttl in ms, number of those older names, the smallest id that recipient indexes keep, number of messages,
- *       then per message: number of recipient indexes, id, due at, record expires at, body expires at, body, then number of record
- *       fields and values, then those.
- * Reply: false when accepted, else the value the key holds.
- * Ordered: its job is added right behind it, and a job that came first would find no message and be over.
+ * KEYS: due, index of all, then per request: its idempotency key if it has one, and the names which that had under older encryption keys; then
+ *       per message: record, body, stream index, status index, and its recipient indexes.
+ * ARGV: the smallest id that recipient indexes keep, number of requests, then per request: idempotency value, its ttl in ms ('0' = it has no
+ *       key), number of those older names, number of messages, then per message: number of recipient indexes, id, due at, record expires at,
+ *       body expires at, body, then number of record fields and values, then those.
+ * Reply: for each request null when it was accepted, else the value its key holds.
+ * Ordered: the jobs are added right behind it, and a job that came first would find no message and be over.
  */
-export const acceptScript = defineScript<string | Buffer | null>(
+export const acceptScript = defineScript<readonly (string | Buffer | null)[]>(
   'mailover_accept',
   `
-  if ARGV[2] ~= '0' then
-    local held = redis.call('GET', KEYS[1])
-    for i = #KEYS - ARGV[3] + 1, #KEYS do held = held or redis.call('GET', KEYS[i]) end
-    if held then return held end
-    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-  end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local k, a = 4, 6
-  for _ = 1, tonumber(ARGV[5]) do
-    local recipients, id, dueAt = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2]
-    local recordUntil, bodyUntil, body, fields = ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], tonumber(ARGV[a + 6])
-    a = a + 7
-    redis.call('HSET', KEYS[k], unpack(ARGV, a, a + fields - 1))
-    a = a + fields
-    redis.call('PEXPIREAT', KEYS[k], recordUntil)
-    redis.call('SET', KEYS[k + 1], body, 'PXAT', bodyUntil)
-    redis.call('ZADD', KEYS[2], dueAt, id)
-    redis.call('ZADD', KEYS[3], 0, id)
-    redis.call('ZADD', KEYS[k + 2], 0, id)
-    redis.call('ZADD', KEYS[k + 3], 0, id)
-    for i = 1, recipients do
-      redis.call('ZADD', KEYS[k + 3 + i], 0, id)
-      redis.call('ZREMRANGEBYLEX', KEYS[k + 3 + i], '-', '(' .. ARGV[4])
-      if now + redis.call('PTTL', KEYS[k + 3 + i]) < tonumber(recordUntil) then redis.call('PEXPIREAT', KEYS[k + 3 + i], recordUntil) end
+  local k, a, replies = 3, 3, {}
+  for request = 1, tonumber(ARGV[2]) do
+    local value, ttl, older, messages = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])
+    local held = false
+    a = a + 4
+    if ttl ~= '0' then
+      for i = k, k + older do held = held or redis.call('GET', KEYS[i]) end
+      if not held then redis.call('SET', KEYS[k], value, 'PX', ttl) end
+      k = k + 1 + older
     end
-    k = k + 4 + recipients
+    replies[request] = held
+    for _ = 1, messages do
+      local recipients, id, dueAt = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2]
+      local recordUntil, bodyUntil, body, fields = ARGV[a + 3], ARGV[a + 4], ARGV[a + 5], tonumber(ARGV[a + 6])
+      if not held then
+        redis.call('HSET', KEYS[k], unpack(ARGV, a + 7, a + 6 + fields))
+        redis.call('PEXPIREAT', KEYS[k], recordUntil)
+        redis.call('SET', KEYS[k + 1], body, 'PXAT', bodyUntil)
+        redis.call('ZADD', KEYS[1], dueAt, id)
+        redis.call('ZADD', KEYS[2], 0, id)
+        redis.call('ZADD', KEYS[k + 2], 0, id)
+        redis.call('ZADD', KEYS[k + 3], 0, id)
+        for i = k + 4, k + 3 + recipients do
+          redis.call('ZADD', KEYS[i], 0, id)
+          redis.call('ZREMRANGEBYLEX', KEYS[i], '-', '(' .. ARGV[1])
+          if now + redis.call('PTTL', KEYS[i]) < tonumber(recordUntil) then redis.call('PEXPIREAT', KEYS[i], recordUntil) end
+        end
+      end
+      a = a + 7 + fields
+      k = k + 4 + recipients
+    end
   end
-  return false
+  return replies
   `,
   { ordered: true },
 );

@@ -122,6 +122,12 @@ export interface Idempotency {
   readonly fingerprints: readonly string[];
 }
 
+/** The messages of one request on their way into the store. */
+export interface NewRequest {
+  readonly messages: readonly NewMessage[];
+  readonly idempotency: Idempotency | null;
+}
+
 /** What came of taking in: `replayed` and `conflict` mean that the idempotency key was known, with the same or another body. */
 export type Taken =
   | { readonly kind: 'accepted' }
@@ -131,8 +137,8 @@ export type Taken =
 
 /** The messages in the store. All reject when it is away. */
 export interface Messages {
-  /** Takes in all or none, durably. A key that was used before answers with what it was used for. */
-  accept(batch: readonly NewMessage[], idempotency: Idempotency | null): Promise<Taken>;
+  /** Takes in requests, durably: of each one all messages or none. A key that was used before answers with what it was used for. */
+  accept(requests: readonly NewRequest[]): Promise<Taken[]>;
   /** What this idempotency key was used for before; null when it was not. */
   taken(idempotency: Idempotency): Promise<Taken | null>;
   /** Null when there is no such message (any more). */
@@ -220,48 +226,60 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
     return { kind: 'replayed', ids: earlier.ids, statuses: earlier.statuses };
   };
 
+  const idempotencyValue = ({ fingerprints }: Idempotency, messages: readonly NewMessage[]) =>
+    JSON.stringify({
+      fingerprint: fingerprints[0],
+      ids: messages.map(({ id }) => id),
+      statuses: messages.map(firstStatus),
+    });
+
+  function addNew(message: NewMessage, scriptKeys: string[], args: (string | number | Buffer)[]): void {
+    const status = firstStatus(message);
+    const recipients = recipientKeys(message.envelope);
+    scriptKeys.push(
+      keys.message(message.id),
+      keys.body(message.id),
+      keys.byStream(message.stream),
+      keys.byStatus(status),
+      ...recipients,
+    );
+    const fields = encode(message, status, seal);
+    args.push(
+      recipients.length,
+      message.id,
+      message.scheduledAt ?? message.createdAt,
+      message.expiresAt + retention.messages,
+      message.expiresAt + retention.bodies,
+      seal.seal(message.id, 'body', encodeBody(message.body)),
+      fields.length,
+      ...fields,
+    );
+  }
+
   return {
-    async accept(batch, idempotency) {
-      const [heldKey, ...olderKeys] = idempotency ? idempotencyKeys(idempotency) : [];
-      const held = idempotency && {
-        value: JSON.stringify({
-          fingerprint: idempotency.fingerprints[0],
-          ids: batch.map(({ id }) => id),
-          statuses: batch.map(firstStatus),
-        }),
-      };
-      const scriptKeys = [heldKey ?? keys.due, keys.due, keys.all];
+    async accept(requests) {
+      const oldest = Math.min(...requests.map(({ messages: [first] }) => first?.createdAt ?? 0));
+      const scriptKeys = [keys.due, keys.all];
       const args: (string | number | Buffer)[] = [
-        held?.value ?? '',
-        held ? idempotencyMs : 0,
-        olderKeys.length,
-        idFloor((batch[0]?.createdAt ?? 0) - retention.messages - longestLifeMs),
-        batch.length,
+        idFloor(oldest - retention.messages - longestLifeMs),
+        requests.length,
       ];
-      for (const message of batch) {
-        const status = firstStatus(message);
-        const recipients = recipientKeys(message.envelope);
-        scriptKeys.push(
-          keys.message(message.id),
-          keys.body(message.id),
-          keys.byStream(message.stream),
-          keys.byStatus(status),
-          ...recipients,
-        );
-        const fields = encode(message, status, seal);
+      for (const { messages, idempotency } of requests) {
+        const names = idempotency ? idempotencyKeys(idempotency) : [];
+        scriptKeys.push(...names);
         args.push(
-          recipients.length,
-          message.id,
-          message.scheduledAt ?? message.createdAt,
-          message.expiresAt + retention.messages,
-          message.expiresAt + retention.bodies,
-          seal.seal(message.id, 'body', encodeBody(message.body)),
-          fields.length,
-          ...fields,
+          idempotency ? idempotencyValue(idempotency, messages) : '',
+          idempotency ? idempotencyMs : 0,
+          Math.max(0, names.length - 1),
+          messages.length,
         );
+        for (const message of messages) addNew(message, scriptKeys, args);
       }
-      const reply = await acceptScript(redis, [...scriptKeys, ...olderKeys], args);
-      return reply && idempotency ? takenBefore(reply.toString(), idempotency) : { kind: 'accepted' };
+      const replies = await acceptScript(redis, scriptKeys, args);
+      return requests.map(({ idempotency }, index) => {
+        const held = replies[index];
+        return held && idempotency ? takenBefore(held.toString(), idempotency) : { kind: 'accepted' };
+      });
     },
 
     async taken(idempotency) {

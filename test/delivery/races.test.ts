@@ -71,24 +71,26 @@ async function stage({ send, lookUp, meanwhile, providers = ['only'] }: Staging)
       const { to = ['ada@example.com'], expiresAt = clock() + 10 * minute } = more;
       const hello = { from: { name: '', address: 'hello@acme.example' }, subject: 'Hello', headers: {}, metadata: {} };
       const mailboxes = to.map((address) => ({ name: '', address }));
-      await messages.accept(
-        [
-          {
-            id,
-            stream: 'default',
-            lane: 'normal',
-            onUnknown: 'resend',
-            createdAt: clock(),
-            scheduledAt: null,
-            expiresAt,
-            bytes: 5,
-            sentBy: 'key_test',
-            envelope: { ...hello, to: mailboxes, cc: [], bcc: [], replyTo: [], tags: [] },
-            body: { text: 'Hello', html: null, attachments: [] },
-          },
-        ],
-        null,
-      );
+      await messages.accept([
+        {
+          idempotency: null,
+          messages: [
+            {
+              id,
+              stream: 'default',
+              lane: 'normal',
+              onUnknown: 'resend',
+              createdAt: clock(),
+              scheduledAt: null,
+              expiresAt,
+              bytes: 5,
+              sentBy: 'key_test',
+              envelope: { ...hello, to: mailboxes, cc: [], bcc: [], replyTo: [], tags: [] },
+              body: { text: 'Hello', html: null, attachments: [] },
+            },
+          ],
+        },
+      ]);
       return id;
     },
     take: (id: string) => delivery.take({ id, round: 1 }, 'normal'),

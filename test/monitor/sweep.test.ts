@@ -53,7 +53,7 @@ async function stage() {
       },
       body: { text: 'x', html: null, attachments: [] },
     }));
-    await messages.accept(batch, null);
+    await messages.accept([{ messages: batch, idempotency: null }]);
     return batch.map(({ id }) => id);
   };
   return { client, jobs, store, accept };

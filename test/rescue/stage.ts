@@ -126,24 +126,26 @@ export async function openStage(redis: TestRedis, db = 0) {
       const id = `em_${ulid()}`;
       const mailboxes = to.map((address) => ({ name: '', address }));
       const hello = { from: { name: '', address: 'hello@acme.example' }, subject: 'Hello', headers: {}, metadata: {} };
-      await messages.accept(
-        [
-          {
-            id,
-            stream,
-            lane,
-            onUnknown: 'resend',
-            createdAt: clock(),
-            scheduledAt: null,
-            expiresAt: clock() + expiresInMs,
-            bytes: 5,
-            sentBy: 'key_test',
-            envelope: { ...hello, to: mailboxes, cc: [], bcc: [], replyTo: [], tags: [] },
-            body: { text: 'Hello', html: null, attachments: [] },
-          },
-        ],
-        null,
-      );
+      await messages.accept([
+        {
+          idempotency: null,
+          messages: [
+            {
+              id,
+              stream,
+              lane,
+              onUnknown: 'resend',
+              createdAt: clock(),
+              scheduledAt: null,
+              expiresAt: clock() + expiresInMs,
+              bytes: 5,
+              sentBy: 'key_test',
+              envelope: { ...hello, to: mailboxes, cc: [], bcc: [], replyTo: [], tags: [] },
+              body: { text: 'Hello', html: null, attachments: [] },
+            },
+          ],
+        },
+      ]);
       const message = (await messages.load(id))!;
       if (!(await taken(message, provider))) throw new Error(`${provider} could not take ${id}`);
       return id;

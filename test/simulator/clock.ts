@@ -153,6 +153,7 @@ export function installTimers(clock: Clock, stretch: (process: Process | null, m
     return handle({ cancel: () => planned.cancel() });
   });
   globalThis.clearInterval = noReal(cancel);
+  globalThis.setImmediate = noReal((fire: () => void) => handle(after(0, fire)));
   AbortSignal.timeout = (ms) => {
     const abort = new AbortController();
     after(ms, () => abort.abort(new DOMException('no answer in time', 'TimeoutError')));
@@ -169,6 +170,7 @@ export function installTimers(clock: Clock, stretch: (process: Process | null, m
       clearTimeout: real.clearTimeout,
       setInterval: real.setInterval,
       clearInterval: real.clearInterval,
+      setImmediate: realImmediate,
     });
     AbortSignal.timeout = realSignal;
     timers.setTimeout = real.pause;

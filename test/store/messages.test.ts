@@ -93,3 +93,28 @@ test('what is on disk is accepted, though its job could not be added: the sweepe
     expect(await client.zscore(keys.due, accepted.kind === 'conflict' ? '' : accepted.ids[0]!)).not.toBeNull();
   }
 });
+
+test('requests that come in together are each taken in whole, or not at all', async () => {
+  const { client, intake } = await stage();
+  const first = await intake([1]).accept(request('order-1'));
+  const rotated = intake([2, 1]);
+  const [plain, known, other, twice, again, last] = await Promise.all([
+    rotated.accept(request(null)),
+    rotated.accept(request('order-1')),
+    rotated.accept(request('order-1', 'Another')),
+    rotated.accept(request('order-2')),
+    rotated.accept(request('order-2')),
+    rotated.accept(request(null)),
+  ]);
+  expect([plain, twice, last].map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'accepted']);
+  expect(known).toEqual({ ...first, kind: 'replayed' });
+  expect(other).toEqual({ kind: 'conflict' });
+  expect(again).toEqual({ ...twice, kind: 'replayed' });
+  const ids = [first, plain, twice, last].flatMap((taken) => (taken.kind === 'conflict' ? [] : taken.ids));
+  expect(new Set(await client.zrange(keys.all, '0', '-1'))).toEqual(new Set(ids));
+  for (const id of ids) {
+    expect(await client.hget(keys.message(id), 'status')).toBe('queued');
+    expect(await client.exists(keys.body(id))).toBe(1);
+    expect(await client.zscore(keys.due, id)).not.toBeNull();
+  }
+});

@@ -85,7 +85,7 @@ export function createStage(client: Redis, name: string, { now = Date.now(), loo
         envelope: { ...hello, to: [{ name: '', address: to }], cc: [], bcc: [], replyTo: [], tags: [] },
         body: { text: 'x', html: null, attachments: [] },
       };
-      await messages.accept([message], null);
+      await messages.accept([{ messages: [message], idempotency: null }]);
       return (await messages.load(id))!;
     },
     /** Opens an attempt at the provider. */

@@ -86,6 +86,8 @@ export interface ChildOptions {
   /** Added to PATH, HOME and TMPDIR, which are all it gets of ours. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Flags of Node itself. */
+  readonly nodeFlags?: readonly string[];
   /** Runs it as another user; root only. */
   readonly uid?: number;
 }
@@ -97,9 +99,9 @@ process.on('exit', () => {
 
 /** Starts `entry` (see `compile`) under this Node. A child that a test forgets dies with the test's process. */
 export async function spawnChild(entry: string, options: ChildOptions = {}): Promise<Child> {
-  const { args = [], env = {}, cwd = root, uid } = options;
+  const { args = [], env = {}, cwd = root, uid, nodeFlags = [] } = options;
   const { PATH = '', HOME = '', TMPDIR } = process.env;
-  const child = spawn(process.execPath, ['--enable-source-maps', await compile(entry), ...args], {
+  const child = spawn(process.execPath, ['--enable-source-maps', ...nodeFlags, await compile(entry), ...args], {
     cwd,
     env: { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -11,6 +11,8 @@ import type {
   Message,
   Messages,
   NewMessage,
+  NewRequest,
+  Taken,
   Unconfirmed,
 } from '../../../src/store/messages.ts';
 import type { Pin, World } from '../../../src/store/world.ts';
@@ -146,26 +148,24 @@ export function messagesFor(
     return true;
   }
 
+  function accept({ messages, idempotency }: NewRequest): Taken {
+    const key = idempotency && `${idempotency.owner} ${idempotency.key}${idempotencyMs}`;
+    const held = key !== null && records.idempotency.get(key);
+    if (held) return { kind: 'replayed', ids: held, statuses: held.map(() => 'queued') };
+    const ids = messages.map(({ id }) => id);
+    if (key !== null) records.idempotency.set(key, ids);
+    for (const one of messages) {
+      const message = recordOf(one);
+      records.messages.set(message.id, message);
+      records.bodies.set(message.id, message.expiresAt + retentionBodiesMs);
+      records.due.set(message.id, message.scheduledAt ?? message.createdAt);
+      watcher.accepted(message);
+    }
+    return { kind: 'accepted' };
+  }
+
   return {
-    accept: (batch, idempotency) =>
-      ask(() => {
-        const key = idempotency && `${idempotency.owner} ${idempotency.key}${idempotencyMs}`;
-        const held = key !== null && records.idempotency.get(key);
-        if (held) return { kind: 'replayed', ids: held, statuses: held.map(() => 'queued') };
-        if (key !== null)
-          records.idempotency.set(
-            key,
-            batch.map(({ id }) => id),
-          );
-        for (const one of batch) {
-          const message = recordOf(one);
-          records.messages.set(message.id, message);
-          records.bodies.set(message.id, message.expiresAt + retentionBodiesMs);
-          records.due.set(message.id, message.scheduledAt ?? message.createdAt);
-          watcher.accepted(message);
-        }
-        return { kind: 'accepted' };
-      }),
+    accept: (requests) => ask(() => requests.map(accept)),
     taken: never,
     load: (id) => ask(() => records.messages.get(id) ?? null),
     body: (id) => ask(() => ((records.bodies.get(id) ?? 0) > shelf.time() ? body : null)),

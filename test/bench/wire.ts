@@ -1,0 +1,93 @@
+// HTTP/1.1 with as little work as can be: on two cores whoever makes the load must not be what is measured.
+import { connect, type Socket } from 'node:net';
+
+/** An answer: its status and its body as text. */
+export interface WireAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Connections that stay open, each with one request at a time. */
+export interface Wire {
+  /** Sends over the next free connection. Rejects when it breaks, or the answer has no Content-Length. */
+  call(method: string, path: string, body?: string): Promise<WireAnswer>;
+  close(): void;
+}
+
+interface Line {
+  readonly socket: Socket;
+  received: Buffer;
+  answer: { resolve: (answer: WireAnswer) => void; reject: (error: Error) => void } | null;
+}
+
+const headEnd = Buffer.from('\r\n\r\n');
+
+/** Opens `count` connections to `url`. `headers` go with every request. */
+export async function openWire(url: string, count: number, headers: Record<string, string> = {}): Promise<Wire> {
+  const { hostname, port, host } = new URL(url);
+  const lines = await Promise.all(Array.from({ length: count }, () => open(hostname, Number(port))));
+  const free = [...lines];
+  const waiting: ((line: Line) => void)[] = [];
+  const extra = Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+
+  async function take(): Promise<Line> {
+    return free.pop() ?? new Promise((resolve) => waiting.push(resolve));
+  }
+
+  return {
+    async call(method, path, body = '') {
+      const line = await take();
+      try {
+        return await new Promise<WireAnswer>((resolve, reject) => {
+          line.answer = { resolve, reject };
+          const length = Buffer.byteLength(body);
+          const type = length > 0 ? `content-type: application/json\r\ncontent-length: ${length}\r\n` : '';
+          line.socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${extra}${type}\r\n${body}`);
+        });
+      } finally {
+        const next = waiting.shift();
+        if (next) next(line);
+        else free.push(line);
+      }
+    },
+    close() {
+      for (const { socket } of lines) socket.destroy();
+    },
+  };
+}
+
+function open(host: string, port: number): Promise<Line> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true });
+    const line: Line = { socket, received: Buffer.alloc(0), answer: null };
+    const fail = (error: Error) => {
+      line.answer?.reject(error);
+      reject(error);
+    };
+    socket.on('connect', () => resolve(line));
+    socket.on('error', fail);
+    socket.on('close', () => fail(new Error('the connection was closed')));
+    socket.on('data', (chunk) => read(line, chunk));
+  });
+}
+
+function read(line: Line, chunk: Buffer): void {
+  line.received = line.received.length === 0 ? chunk : Buffer.concat([line.received, chunk]);
+  const end = line.received.indexOf(headEnd);
+  if (end < 0) return;
+  const head = line.received.toString('latin1', 0, end);
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+  const answer = line.answer!;
+  if (length === undefined) {
+    answer.reject(new Error(`no Content-Length: ${head}`));
+    return;
+  }
+  const bodyEnd = end + 4 + Number(length);
+  if (line.received.length < bodyEnd) return;
+  const body = line.received.toString('utf8', end + 4, bodyEnd);
+  line.received = line.received.subarray(bodyEnd);
+  line.answer = null;
+  answer.resolve({ status: Number(head.slice(9, 12)), body });
+}
