@@ -30,6 +30,12 @@ export function integer(min: number, max = 1_000_000) {
   return z.preprocess(fromText, z.number(error).refine(fits, error)).meta({ kind: 'whole number' });
 }
 
+/** Yes or no; in quotes will do, so that `"${NAME:-false}"` works. */
+export function flag() {
+  const fromText = (value: unknown) => (value === 'true' ? true : value === 'false' ? false : value);
+  return z.preprocess(fromText, z.boolean('must be true or false')).meta({ kind: 'true or false' });
+}
+
 /** A part of a whole, 0 to 1. */
 export function share() {
   const error = 'must be a number from 0 to 1, such as 0.5';

@@ -1,6 +1,6 @@
 // A stream: which providers carry its mail, in which order, and what is done when things go wrong.
 import { z } from 'zod';
-import { duration } from './fields.ts';
+import { duration, flag } from './fields.ts';
 
 /** What a verdict on a provider does to a stream's mail. */
 export const healthModes = ['auto', 'suggest', 'off'] as const;
@@ -23,6 +23,10 @@ export const stream = z.strictObject({
   }),
   rescue: z.enum(['auto', 'ask', 'off']).prefault('auto').meta({
     description: 'Mail that a dead provider swallowed is sent again: by itself, once an operator agrees, or never.',
+  }),
+  sensitive: flag().prefault(false).meta({
+    description:
+      'Its mail carries secrets, such as links that reset a password, or codes: a report on what a provider has seen begins with it.',
   }),
   health: z
     .strictObject({

@@ -19,6 +19,8 @@ export interface Declaration {
   readonly body?: z.ZodType;
   /** Successful answers by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
+  /** The same answers in other forms than JSON, by status and content type. */
+  readonly formats?: Readonly<Record<number, Readonly<Record<string, z.ZodType>>>>;
   /** What can go wrong, beside what every route with a scope, or with a body, can say. */
   readonly errors: readonly ErrorName[];
   handler(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
@@ -61,14 +63,22 @@ export function answersFor(names: readonly ErrorName[]) {
 /** Declares routes on `app`: what they take is validated by the same schemas that describe them. */
 export function documented(app: FastifyInstance): Routes {
   return {
-    route({ scope, summary, description, params, query, headers, body, answers, errors, ...rest }) {
+    route({ scope, summary, description, params, query, headers, body, answers, formats, errors, ...rest }) {
       const names = [
         ...new Set([...everywhere, ...errors, ...(scope ? withScope : []), ...(rest.method === 'GET' ? [] : withBody)]),
       ];
       const good = Object.fromEntries(
         Object.entries(answers).map(([status, schema]) => [
           status,
-          { description: 'Done.', content: { 'application/json': { schema } } },
+          {
+            description: 'Done.',
+            content: {
+              'application/json': { schema },
+              ...Object.fromEntries(
+                Object.entries(formats?.[Number(status)] ?? {}).map(([type, other]) => [type, { schema: other }]),
+              ),
+            },
+          },
         ]),
       );
       app.route({

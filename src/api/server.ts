@@ -15,6 +15,7 @@ import { addAuth } from './auth.ts';
 import { answerClientError } from './client-errors.ts';
 import { type EmailParts, emailRoutes, summary } from './emails.ts';
 import { ApiError, problem } from './errors.ts';
+import { type ExposureRouteParts, exposureRoutes } from './exposure.ts';
 import { type IncidentRouteParts, incidentRoutes } from './incidents.ts';
 import { type OpsParts, opsRoutes } from './ops.ts';
 import { type ProviderRouteParts, providerRoutes } from './providers.ts';
@@ -27,6 +28,7 @@ export interface ApiParts {
   readonly apiKeys: ApiKeys;
   readonly emails: EmailParts;
   readonly providers: ProviderRouteParts;
+  readonly exposure: ExposureRouteParts;
   readonly suppressions: SuppressionRouteParts;
   readonly incidents: IncidentRouteParts;
   readonly rescue: RescueRouteParts;
@@ -203,6 +205,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     if (!api) return;
     emailRoutes(scope, api.emails);
     providerRoutes(scope, api.providers);
+    exposureRoutes(scope, api.exposure);
     suppressionRoutes(scope, api.suppressions);
     rescueRoutes(scope, api.rescue);
     incidentRoutes(scope, api.incidents);

@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis';
 import { isPending } from '../core/message.ts';
 import { isAway } from '../store/away.ts';
+import type { Exposures } from '../store/exposures.ts';
 import { keys } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
@@ -58,9 +59,10 @@ export function sweepChore(redis: Redis, messages: Messages, jobs: Jobs, clock: 
   };
 }
 
-/** Deletes index entries of messages whose records have expired. */
+/** Deletes index entries of messages whose records have expired, and what is known of old hand-overs. */
 export function trimChore(
   messages: Messages,
+  exposures: Pick<Exposures, 'trim'>,
   retentionMs: number,
   streams: readonly string[],
   providers: readonly string[],
@@ -71,6 +73,7 @@ export function trimChore(
     everyMs: 600_000,
     async run() {
       await messages.trim(clock() - retentionMs, streams, providers);
+      await exposures.trim();
     },
   };
 }

@@ -65,6 +65,13 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
       finding: shared.traffic.readFinding,
       clock,
     },
+    exposure: {
+      exposures: shared.exposures,
+      audit,
+      providers: shared.providerNames,
+      streams: config.streams,
+      log,
+    },
     suppressions: { suppressions: shared.suppressions, audit },
     incidents: { incidents: shared.incidents, audit, rescueOf: async ({ id }) => rescue.stateOf(id) },
     rescue: { rescue, audit, windowOf: (id) => swallowedBy(shared, id) },

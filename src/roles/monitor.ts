@@ -92,6 +92,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
       sweepChore(workRedis, messages, jobs, clock, log),
       trimChore(
         messages,
+        shared.exposures,
         config.retention.messages + config.limits.expires_max + config.limits.schedule_ahead,
         Object.keys(config.streams),
         shared.providerNames,

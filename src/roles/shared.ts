@@ -14,6 +14,7 @@ import { dataKey } from '../store/data-key.ts';
 import { checkDurability } from '../store/durability.ts';
 import { startEmbedded } from '../store/embedded.ts';
 import { createEvidence } from '../store/evidence.ts';
+import { createExposures } from '../store/exposures.ts';
 import { createIncidents } from '../store/incidents.ts';
 import { createIngress } from '../store/ingress.ts';
 import { nudgeChannel } from '../store/keys.ts';
@@ -127,6 +128,7 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
     traffic,
     accounts: createAccounts(workRedis),
     incidents: createIncidents(workRedis, config.retention.incidents, clock),
+    exposures: createExposures(workRedis, seal, config.retention.messages),
     ingress: createIngress(workRedis),
     oddities: createOddities(workRedis, seal),
     providerNames,

@@ -54,6 +54,11 @@ export const keys = {
   /** the same by recipient (a keyed hash, never the address) · expires with its newest message. */
   byRecipient: (hash: string) => `${tag}:index:recipient:${hash}`,
 
+  /** zset by the time at which the attempt began (Redis' clock) · what the provider was handed of a stream, whatever came of it, as `<message id>/<number of the attempt>` · trimmed by the sweeper after `retention.messages`. */
+  handedOver: (provider: string, stream: string) => `${tag}:handed-over:${provider}:${stream}`,
+  /** hash · the time of the first entry of each of these, by `<provider>:<stream>` · never goes: the names of providers and streams are few. */
+  handedOverSince: `${tag}:handed-over-since`,
+
   /** hash · what every process must agree on: version, health and epoch per provider, pins, quarantines · never goes. */
   world: `${tag}:world`,
   /** hash · counts of closed attempts in one stretch of time · expires after a few windows. */

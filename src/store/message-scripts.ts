@@ -91,9 +91,10 @@ export const acceptScript = defineScript<readonly (string | Buffer | null)[]>(
  * Opens an attempt before the wire, or says why not. Nothing is written unless the reply is 'go'.
  *
  * KEYS: record, world, inflight, rate, pause, proven, probe lease, due, waiting, index of the old status, index of 'sending', tally,
- *       then the suppression of each recipient that is to be reached.
+ *       what the provider was handed of the stream, since when that is kept, then the suppression of each recipient that is to be reached.
  * ARGV: id, expected record version, expected world version, flow JSON, lease ms, token, concurrency limit, ms between hand-overs
- *       (0 = any rate), scouts (0 = no limit), '1' for a probe, epoch, the most unconfirmed probes of the epoch (0 = any number).
+ *       (0 = any rate), scouts (0 = no limit), '1' for a probe, epoch, the most unconfirmed probes of the epoch (0 = any number),
+ *       the hand-over as it is to be remembered, its provider and stream.
  * Reply: ['go'], ['gone'], ['changed'], ['stale'], ['scouting'], ['busy' | 'probing', ms until it is worth asking again], or
  *        ['suppressed', 0-based positions of the suppressed recipients among those given].
  */
@@ -107,8 +108,8 @@ export const beginScript = defineScript<[string, ...number[]]>(
   if version ~= ARGV[2] then return {'changed'} end
   if (redis.call('HGET', KEYS[2], 'version') or '0') ~= ARGV[3] then return {'stale'} end
   local suppressed = {'suppressed'}
-  for i = 13, #KEYS do
-    if redis.call('EXISTS', KEYS[i]) == 1 then suppressed[#suppressed + 1] = i - 13 end
+  for i = 15, #KEYS do
+    if redis.call('EXISTS', KEYS[i]) == 1 then suppressed[#suppressed + 1] = i - 15 end
   end
   if #suppressed > 1 then return suppressed end
   local lease, limit, interval, scouts = tonumber(ARGV[5]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -142,6 +143,8 @@ export const beginScript = defineScript<[string, ...number[]]>(
     redis.call('ZREM', KEYS[10], ARGV[1])
     redis.call('ZADD', KEYS[11], 0, ARGV[1])
   end
+  redis.call('ZADD', KEYS[13], now, ARGV[13])
+  redis.call('HSETNX', KEYS[14], ARGV[14], now)
   return {'go'}
   `,
 );

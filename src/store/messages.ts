@@ -207,14 +207,7 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
     );
 
   async function loadMany(ids: readonly string[]): Promise<(Message | null)[]> {
-    const pipeline = redis.pipeline();
-    for (const id of ids) pipeline.hmgetBuffer(keys.message(id), ...recordFields);
-    const replies = (await pipeline.exec()) ?? [];
-    return ids.map((id, index) => {
-      const [error, values] = replies[index] ?? [new Error('no reply'), null];
-      if (error) throw error;
-      return decode(id, values as (Buffer | null)[], seal);
-    });
+    return (await readMessages(redis, seal, ids)).map((read) => read());
   }
 
   // Under the newest sealing key first; a key that was used before a rotation is still known.
@@ -315,6 +308,8 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           keys.byStatus(message.status),
           keys.byStatus('sending'),
           keys.tally(provider),
+          keys.handedOver(provider, message.stream),
+          keys.handedOverSince,
           ...addresses.flatMap((address) => suppressionKeys(seal, address)),
         ],
         [
@@ -330,6 +325,8 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           limits.probe ? '1' : '0',
           limits.epoch,
           limits.probesOut,
+          `${message.id}/${flow.attempts.length}`,
+          `${provider}:${message.stream}`,
         ],
       );
       if (kind === 'suppressed') {
@@ -483,6 +480,22 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
       return Number(replies[0]?.[1] ?? 0);
     },
   };
+}
+
+/** Reads them in one round trip. What comes back opens one: it gives null where there is none (any more), and throws where its key is gone. */
+export async function readMessages(
+  redis: Redis,
+  seal: Seal,
+  ids: readonly string[],
+): Promise<readonly (() => Message | null)[]> {
+  const pipeline = redis.pipeline();
+  for (const id of ids) pipeline.hmgetBuffer(keys.message(id), ...recordFields);
+  const replies = (await pipeline.exec()) ?? [];
+  return ids.map((id, index) => {
+    const [error, values] = replies[index] ?? [new Error('no reply'), null];
+    if (error) throw error;
+    return () => decode(id, values as (Buffer | null)[], seal);
+  });
 }
 
 // A message to many shows life when the first of them does; its silence is one observation, of the mailbox it goes to first.

@@ -164,6 +164,7 @@ test('every route of the app stands in it, and nothing else does', async () => {
       emails: {},
       providers: { providers: [], streams: {} },
       suppressions: {},
+      exposure: {},
       incidents: {},
       rescue: {},
       webhooks: { providers: new Map() },

@@ -41,7 +41,13 @@ describe('the file', () => {
       ['primary', 'sandbox'],
       ['standby', 'sandbox'],
     ]);
-    const kept = { on_unknown: 'resend', rescue: 'auto', health: {}, providers: ['primary', 'standby'] };
+    const kept = {
+      on_unknown: 'resend',
+      rescue: 'auto',
+      sensitive: false,
+      health: {},
+      providers: ['primary', 'standby'],
+    };
     expect(config.streams).toEqual({
       default: { ...kept, priority: 'normal', expires_in: 86_400_000 },
       critical: { ...kept, priority: 'critical', expires_in: 1_800_000 },

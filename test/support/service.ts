@@ -104,7 +104,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
         ...(body !== undefined && { body: isRaw(body) ? body : JSON.stringify(body) }),
       });
       const text = await answer.text();
-      const json = text !== '' && answer.headers.get('content-type')?.includes('json');
+      const json = text !== '' && /[/+]json/.test(answer.headers.get('content-type') ?? '');
       return { status: answer.status, headers: answer.headers, body: json ? JSON.parse(text) : text };
     },
     async send(mail = {}, headers = {}) {

@@ -1,0 +1,227 @@
+// /v1/providers/{name}/exposure: every message that a provider was handed in a stretch of time, streamed at any size.
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import {
+  type ExposedMessage,
+  type ExposureHead,
+  exposureCsvHead,
+  exposureCsvLine,
+  newExposureTally,
+} from '../core/exposure.ts';
+import { addressesOf, statuses } from '../core/message.ts';
+import type { Audit } from '../store/audit.ts';
+import type { Exposed, Exposures, Stretch } from '../store/exposures.ts';
+import { callerOf } from './auth.ts';
+import { ApiError } from './errors.ts';
+import { documented } from './routes.ts';
+
+/** What the routes of exposure are made of. */
+export interface ExposureRouteParts {
+  readonly exposures: Exposures;
+  readonly audit: Pick<Audit, 'write'>;
+  readonly providers: readonly string[];
+  readonly streams: Readonly<Record<string, { readonly sensitive: boolean }>>;
+  readonly log: { warn(fields: Record<string, unknown>, text: string): void };
+}
+
+const instant = z.iso.datetime({ offset: true });
+const flag = z.enum(['true', 'false']).default('false');
+const formats = { json: 'application/json', csv: 'text/csv', ndjson: 'application/x-ndjson' } as const;
+const query = z.strictObject({
+  since: instant.meta({ description: 'ISO 8601 with an offset; by the clock of the store.' }),
+  until: instant.optional().meta({ description: 'Excluded. Now, if absent or later than that.' }),
+  subjects: flag.meta({ description: 'Subjects, too.' }),
+  sensitive: flag.meta({ description: 'Only streams that are marked as `sensitive`.' }),
+  format: z.enum(['json', 'csv', 'ndjson']).default('json').meta({
+    description: '`ndjson`: the head, then a message a line, then the sums; without the last line it has broken off.',
+  }),
+});
+
+const time = z.string().meta({ format: 'date-time' });
+const attemptView = z.object({
+  number: z.number(),
+  started_at: time,
+  ended_at: time.nullable(),
+  outcome: z.enum(['accepted', 'parked', 'rejected', 'refused', 'failed', 'unknown']).nullable(),
+  reason: z.string().nullable(),
+});
+const exposedView = z
+  .object({
+    object: z.literal('exposed_message'),
+    id: z.string(),
+    stream: z.string(),
+    sensitive: z.boolean(),
+    status: z.enum(statuses).nullable(),
+    handed_over_at: time,
+    attempts: z.array(attemptView).meta({ description: 'Those at this provider in that time, whatever came of them.' }),
+    recipients: z.array(z.string()),
+    subject: z.string().optional(),
+    tags: z.array(z.object({ name: z.string(), value: z.string() })),
+    created_at: time.nullable(),
+    fault: z.string().nullable().meta({ description: 'Why the record cannot be read; null when it can.' }),
+  })
+  .meta({ id: 'ExposedMessage', description: 'A message that the provider was handed, and may have been read there.' });
+const counts = z.record(z.string(), z.number());
+const reportView = z
+  .object({
+    object: z.literal('exposure'),
+    provider: z.string(),
+    since: time,
+    until: time,
+    complete_from: time.nullable().meta({ description: 'What was handed over before is not, or no longer, known.' }),
+    hand_overs: z.number(),
+    sensitive_hand_overs: z.number(),
+    streams: z.array(z.object({ stream: z.string(), sensitive: z.boolean(), hand_overs: z.number() })),
+    data: z.array(exposedView).meta({ description: 'Sensitive streams first, then by stream and time.' }),
+    summary: z.object({
+      object: z.literal('exposure_summary'),
+      messages: z.number(),
+      sensitive_messages: z.number(),
+      unreadable: z.number(),
+      by_stream: counts,
+      by_status: counts,
+      by_outcome: counts,
+    }),
+  })
+  .meta({ id: 'Exposure', description: 'What a provider was handed in a stretch of time.' });
+
+/** Adds the routes of exposure. */
+export function exposureRoutes(app: FastifyInstance, parts: ExposureRouteParts): void {
+  const routes = documented(app);
+  const { exposures, audit, streams } = parts;
+  const isSensitive = (stream: string) => Object.hasOwn(streams, stream) && streams[stream]!.sensitive;
+
+  routes.route({
+    method: 'GET',
+    url: '/v1/providers/:name/exposure',
+    scope: 'operate',
+    summary: 'Every message that a provider was handed in a stretch of time',
+    description:
+      'Whatever came of it: also what it refused, or may have read before the connection was lost. Streams of any size. Stands in the audit.',
+    params: z.object({ name: z.string() }),
+    query,
+    answers: { 200: reportView },
+    formats: { 200: { 'text/csv': z.string(), 'application/x-ndjson': z.string() } },
+    errors: ['not_found', 'validation_error'],
+    async handler(request, reply) {
+      const { name } = request.params as { name: string };
+      const asked = request.query as z.output<typeof query>;
+      const caller = callerOf(request);
+      const [known, now] = await Promise.all([exposures.providers(), exposures.now()]);
+      if (!parts.providers.includes(name) && !known.includes(name))
+        throw new ApiError('not_found', 'There is no provider of this name, and never was one that was handed mail.');
+      const stretch = stretchOf(name, asked, now);
+      const only = { streams: caller.streams, sensitive: asked.sensitive === 'true' };
+      const head = await headOf(stretch, only);
+      await audit.write({
+        who: caller.id,
+        from: request.ip,
+        what: 'exposure.read',
+        target: name,
+        why: `${head.since} to ${head.until}, ${head.hand_overs} hand-overs${asked.subjects === 'true' ? ', with subjects' : ''}`,
+      });
+      return send(reply, asked.format, report(stretch, head, asked));
+    },
+  });
+
+  async function headOf(
+    stretch: Stretch,
+    only: { streams: readonly string[] | null; sensitive: boolean },
+  ): Promise<ExposureHead> {
+    const [found, from] = await Promise.all([exposures.count(stretch), exposures.completeFrom()]);
+    const listed = [...found]
+      .map(([stream, hand_overs]) => ({ stream, sensitive: isSensitive(stream), hand_overs }))
+      .filter(({ stream, sensitive }) => (only.streams?.includes(stream) ?? true) && (sensitive || !only.sensitive))
+      .sort((a, b) => Number(b.sensitive) - Number(a.sensitive) || (a.stream < b.stream ? -1 : 1));
+    const sum = (of: typeof listed) => of.reduce((all, { hand_overs }) => all + hand_overs, 0);
+    return {
+      object: 'exposure',
+      provider: stretch.provider,
+      since: iso(stretch.since),
+      until: iso(stretch.until),
+      complete_from: from === null ? null : iso(from),
+      hand_overs: sum(listed),
+      sensitive_hand_overs: sum(listed.filter(({ sensitive }) => sensitive)),
+      streams: listed,
+    };
+  }
+
+  // A page at a time, and the next one only when the reader has taken this one.
+  async function* report(stretch: Stretch, head: ExposureHead, { subjects, format }: z.output<typeof query>) {
+    const withSubjects = subjects === 'true';
+    const tally = newExposureTally();
+    let first = true;
+    if (format === 'ndjson') yield `${JSON.stringify(head)}\n`;
+    if (format === 'csv') yield exposureCsvHead(withSubjects);
+    if (format === 'json') yield `${JSON.stringify(head).slice(0, -1)},"data":[`;
+    for (const { stream, sensitive } of head.streams) {
+      for await (const page of exposures.read(stretch, stream)) {
+        let chunk = '';
+        for (const exposed of page) {
+          const message = viewOf(exposed, stretch.provider, stream, sensitive, withSubjects);
+          tally.add(message);
+          if (format === 'csv') chunk += exposureCsvLine(message, withSubjects);
+          else if (format === 'ndjson') chunk += `${JSON.stringify(message)}\n`;
+          else chunk += `${first ? '' : ','}\n${JSON.stringify(message)}`;
+          first = false;
+        }
+        if (chunk !== '') yield chunk;
+      }
+    }
+    if (format === 'ndjson') yield `${JSON.stringify(tally.summary())}\n`;
+    if (format === 'json') yield `],"summary":${JSON.stringify(tally.summary())}}`;
+  }
+
+  // Once it has begun there is no other way to say that it has broken off than to break the connection.
+  function send(reply: FastifyReply, format: keyof typeof formats, chunks: AsyncGenerator<string>) {
+    const stream = Readable.from(chunks, { objectMode: false });
+    stream.on('error', (error) => parts.log.warn({ error: error.message }, 'a report on exposure broke off'));
+    if (format === 'csv') reply.header('content-disposition', 'attachment; filename="exposure.csv"');
+    return reply.type(`${formats[format]}; charset=utf-8`).send(stream);
+  }
+}
+
+function stretchOf(provider: string, asked: { since: string; until?: string | undefined }, now: number): Stretch {
+  const since = Date.parse(asked.since);
+  const until = Math.min(asked.until === undefined ? now : Date.parse(asked.until), now);
+  if (since < until) return { provider, since, until };
+  const message = 'must be earlier than until, and than now';
+  throw new ApiError('validation_error', `since ${message}`, { faults: [{ path: 'since', message }] });
+}
+
+function viewOf(
+  { id, handOvers, message, fault }: Exposed,
+  provider: string,
+  stream: string,
+  sensitive: boolean,
+  subjects: boolean,
+): ExposedMessage {
+  return {
+    object: 'exposed_message',
+    id,
+    stream,
+    sensitive,
+    status: message?.status ?? null,
+    handed_over_at: iso(handOvers[0]!.at),
+    attempts: handOvers.map(({ number, at }) => {
+      const attempt = message?.flow.attempts.find((one) => one.number === number && one.provider === provider);
+      return {
+        number,
+        started_at: iso(at),
+        ended_at: attempt?.endedAt == null ? null : iso(attempt.endedAt),
+        outcome: attempt?.outcome ?? null,
+        reason: attempt?.reason ?? null,
+      };
+    }),
+    recipients: message ? addressesOf(message.envelope) : [],
+    ...(subjects && { subject: message?.envelope.subject ?? '' }),
+    tags: message?.envelope.tags ?? [],
+    created_at: message ? iso(message.createdAt) : null,
+    fault,
+  };
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString();
+}
