@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { overridesFrom, variableAt, withOverrides } from './environment.ts';
+import { overridesFrom, type Variable, variable, variableAt, withOverrides } from './environment.ts';
 import { explain, unknownKey } from './explain.ts';
 import { ConfigFault, type Contents, knownKeys, type Problem, toFault } from './faults.ts';
 import { type Config, configSchema } from './schema.ts';
@@ -27,7 +27,8 @@ export interface ConfigPlace {
 
 /**
  * Reads the settings: `file`, else `MAILOVER_CONFIG`, else `config/mailover.yaml` if there is one, else the demo. `HOST`, `PORT`,
- * `MAILOVER_DATA_DIR` and `REDIS_URL` in the environment win over the file; empty ones count as not set.
+ * `MAILOVER_DATA_DIR` and `REDIS_URL` in the environment win over the file; empty ones count as not set. `NAME_FILE` names a file that holds
+ * the value of the variable `NAME`.
  * @throws ConfigFault with every fault.
  */
 export async function loadConfig({ file, env, cwd }: ConfigPlace): Promise<LoadedConfig> {
@@ -41,12 +42,13 @@ export async function loadConfig({ file, env, cwd }: ConfigPlace): Promise<Loade
   const { data, faults } = readYaml(text);
   if (data === undefined) throw new ConfigFault(source, faults);
 
-  const filled = substitute(data, { env, readFile: (secret) => readText(resolve(cwd, secret)) });
-  const overrides = overridesFrom(env);
+  const sources = { env, readFile: (secret: string) => readText(resolve(cwd, secret)) };
+  const filled = substitute(data, sources);
+  const { overrides, problems: unread } = overridesFrom(sources);
   const contents = { written: withOverrides(data, overrides), filled: withOverrides(filled.data, overrides) };
   const parsed = configSchema.safeParse(contents.filled, { error: explain });
   const missing = filled.problems.filter((problem) => variableAt(problem, overrides) === undefined);
-  const problems = together(missing, parsed.success ? [] : problemsOf(parsed.error.issues, contents));
+  const problems = together([...missing, ...unread], parsed.success ? [] : problemsOf(parsed.error.issues, contents));
   for (const problem of problems) {
     const variable = variableAt(problem, overrides);
     const message = `${variable === undefined ? '' : `(from ${variable} in the environment) `}${problem.message}`;
@@ -71,6 +73,11 @@ function locate({ file, env, cwd }: ConfigPlace): { path: string; source: string
 function demoFile(): string {
   const beside = fileURLToPath(new URL('demo.yaml', import.meta.url));
   return existsSync(beside) ? beside : fileURLToPath(new URL('../../config/demo.yaml', import.meta.url));
+}
+
+/** A variable of the process, or of the file that stands for it: see `variable`. Relative paths start at `cwd`. */
+export function environmentVariable(name: string, { env, cwd }: Omit<ConfigPlace, 'file'>): Variable {
+  return variable(name, { env, readFile: (path) => readText(resolve(cwd, path)) });
 }
 
 function readText(path: string): string | null {

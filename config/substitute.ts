@@ -1,11 +1,6 @@
 // `${NAME}`, `${NAME:-default}` and `${file:/path}` in text that YAML has parsed already, so that no value can add structure.
+import { type Sources, variable, withoutLineEnd } from './environment.ts';
 import type { Problem } from './faults.ts';
-
-/** Where the values come from. `readFile` answers with the file's text, or null when it cannot be read. */
-export interface Sources {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readFile(path: string): string | null;
-}
 
 /**
  * Replaces in every text below `data`; `$${` stands for a plain `${`. As in a shell, `:-` also takes the place of an empty variable.
@@ -33,15 +28,15 @@ export function substitute(data: unknown, sources: Sources): { data: unknown; pr
   return { data: walk(data, []), problems };
 }
 
-function replace(written: string, { env, readFile }: Sources): { text: string; faults: string[] } {
+function replace(written: string, sources: Sources): { text: string; faults: string[] } {
   const faults: string[] = [];
   const text = written.replace(/\$\$\{|\$\{(?:([^}]*)\})?/g, (whole, inside: string | undefined) => {
     if (whole === '$${') return '${';
     if (inside?.startsWith('file:')) {
       const path = inside.slice('file:'.length);
-      const content = path === '' ? null : readFile(path);
+      const content = path === '' ? null : sources.readFile(path);
       if (content === null) faults.push(`names a file that cannot be read: ${path || 'give its path'}`);
-      return content?.replace(/\r?\n$/, '') ?? '';
+      return content === null ? '' : withoutLineEnd(content);
     }
     const [, name, fallback] = /^([A-Za-z_]\w*)(?::-(.*))?$/s.exec(inside ?? '') ?? [];
     if (name === undefined) {
@@ -50,7 +45,12 @@ function replace(written: string, { env, readFile }: Sources): { text: string; f
       );
       return '';
     }
-    const value = Object.hasOwn(env, name) ? env[name] : undefined;
+    const found = variable(name, sources);
+    if ('fault' in found) {
+      faults.push(found.fault);
+      return '';
+    }
+    const { value } = found;
     if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
     if (value === undefined)
       faults.push(`needs ${name}, which is not set in the environment: set it, or write \${${name}:-default}`);

@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino';
 import { ConfigFault } from '../config/faults.ts';
-import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { environmentVariable, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { type AppRole, type Running, roles, start } from './app.ts';
 import { firstScreen } from './first-screen.ts';
 import { createLog } from './log.ts';
@@ -30,7 +30,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   const unknown = wanted.filter((role) => !roles.includes(role as AppRole));
   if (unknown.length > 0) return fail(`--roles: ${unknown.join(', ')} is not a role; there are ${roles.join(', ')}`, 2);
 
-  const adminKey = env.MAILOVER_ADMIN_KEY || null;
+  const asked = environmentVariable('MAILOVER_ADMIN_KEY', { env, cwd: process.cwd() });
+  if ('fault' in asked) return fail(`mailover ${asked.fault}`, 78);
+  const adminKey = asked.value || null;
   if (adminKey !== null && adminKey.length < shortestAdminKey) {
     return fail(
       `MAILOVER_ADMIN_KEY has ${adminKey.length} characters; it must have at least ${shortestAdminKey}. Make one: openssl rand -base64 32`,

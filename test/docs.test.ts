@@ -270,7 +270,7 @@ describe('the tables of the README', () => {
         .map((name) => read(join(folder, name))),
     );
     const inCode = [
-      ...sources.join('\n').matchAll(/\benv\.([A-Z_]+)/g),
+      ...sources.join('\n').matchAll(/\b(?:env\.|environmentVariable\(')([A-Z_]+)/g),
       ...read('config/environment.ts').matchAll(/'([A-Z_]+)'/g),
     ];
     const inDemo = read('config/demo.yaml').matchAll(/\$\{([A-Z_]+)/g);

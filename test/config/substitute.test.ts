@@ -3,9 +3,18 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../config/load.ts';
 import { substitute } from '../../config/substitute.ts';
-import { faultOf, folder, least, load, merged } from './support.ts';
+import { faultOf, folder, least, load, madeUpKey, merged } from './support.ts';
 
-const env = { NAME: 'value', EMPTY: '', NESTED: '${NAME}', _under_9: 'x' };
+const env = {
+  NAME: 'value',
+  EMPTY: '',
+  NESTED: '${NAME}',
+  _under_9: 'x',
+  SECRET_FILE: '/run/secrets/x',
+  NAME_FILE: '/run/secrets/x',
+  GONE_FILE: '/not/there',
+  NOWHERE_FILE: '',
+};
 const files: Record<string, string> = {
   '/run/secrets/x': 'from file\n',
   '/two': 'a\n\n',
@@ -28,6 +37,9 @@ describe('text', () => {
     ['${MISSING:-redis://h:6379/0?a=b :- c}', 'redis://h:6379/0?a=b :- c'],
     ['${MISSING:-two\nlines}', 'two\nlines'],
     ['${file:/run/secrets/x}', 'from file'],
+    ['${SECRET}', 'from file'],
+    ['${SECRET:-other}', 'from file'],
+    ['${NOWHERE:-other}', 'other'],
     ['${file:/two}', 'a\n'],
     ['${file:/crlf}', 'a'],
     ['<${file:/none}>', '<>'],
@@ -43,6 +55,9 @@ describe('text', () => {
     ['${MISSING}', 'needs MISSING, which is not set'],
     ['a${MISSING}', 'needs MISSING, which is not set'],
     ['${file:/not/there}', 'cannot be read: /not/there'],
+    ['${GONE}', 'GONE_FILE names a file that cannot be read: /not/there'],
+    ['${GONE:-other}', 'GONE_FILE names a file that cannot be read: /not/there'],
+    ['${NOWHERE}', 'needs NOWHERE, which is not set'],
     ['${file:}', 'cannot be read: give its path'],
     ['${}', 'no variable'],
     ['${NAME', 'no variable'],
@@ -130,4 +145,15 @@ describe('in a settings file', () => {
       },
     ]);
   });
+});
+
+test('a variable that wins over the file may come from a file as well', async () => {
+  const cwd = folder({
+    url: 'redis://:made-up@redis.example.com:6379\n',
+    'mailover.json': JSON.stringify(merged(least, { encryption: { keys: [madeUpKey] } })),
+  });
+  const { config } = await loadConfig({ file: 'mailover.json', env: { REDIS_URL_FILE: 'url' }, cwd });
+  expect(config.redis.url).toBe('redis://:made-up@redis.example.com:6379');
+  const fault = await faultOf(loadConfig({ file: 'mailover.json', env: { REDIS_URL_FILE: 'gone' }, cwd }));
+  expect(fault.faults).toMatchObject([{ path: 'redis.url', message: expect.stringContaining('REDIS_URL_FILE') }]);
 });
