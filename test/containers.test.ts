@@ -1,11 +1,14 @@
-// The Dockerfile and the Compose file without a Docker engine: what they copy, call and set is held against the code, and run where it can be.
+// The files for containers, clusters and service managers, without any of these: what they copy, call and set is held against the code, and run
+// where it can be.
+// biome-ignore-all lint/suspicious/noExplicitAny: they are whatever YAML says
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../config/load.ts';
+import { roles } from '../src/app.ts';
 import { connect, whenReady } from '../src/store/connection.ts';
 import { checkDurability } from '../src/store/durability.ts';
 import { requireRedis, thisMachine } from '../src/store/redis-binary.ts';
@@ -86,9 +89,34 @@ describe('the Dockerfile', () => {
   });
 });
 
+// As Compose and kubectl read it: `<<` merges.
+const data = (path: string) => parse(read(path), { merge: true });
+const compose = data('docker-compose.yml');
+const durable = ['valkey-server', '--appendonly', 'yes'];
+
+const demoSettings = async () =>
+  (await loadConfig({ file: join(root, 'config/demo.yaml'), env: {}, cwd: root })).config;
+
+/** The roles that a command line names. */
+const rolesOf = (command: readonly string[]) => command[command.indexOf('--roles') + 1]?.split(',') ?? [];
+
+/** A folder of secrets, and the environment of a container that has them there instead of where `env` says. */
+function withSecrets(env: Readonly<Record<string, string | null>>): Record<string, string> {
+  const folder = freshFolder('secrets');
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => {
+      if (value === null) return [];
+      if (!name.endsWith('_FILE')) return [[name, value]];
+      const path = join(folder, basename(value));
+      writeFileSync(path, `${Buffer.alloc(32, 7).toString('base64')}\n`);
+      return [[name, path]];
+    }),
+  );
+}
+
 describe('docker-compose.yml', () => {
-  const { services, volumes } = parse(read('docker-compose.yml'));
-  const { mailover, store } = services;
+  const { services, volumes, secrets } = compose;
+  const { store, ...ours } = services;
 
   test('its store keeps what it acknowledges', async () => {
     const { path: binary } = await requireRedis(thisMachine(process.env));
@@ -112,32 +140,130 @@ describe('docker-compose.yml', () => {
     // Without a limit, intake would not know when the store is nearly full.
     expect(await client.config('GET', 'maxmemory')).toEqual(['maxmemory', String(1024 ** 3)]);
     expect(store.volumes).toEqual(['store:/data']);
-    expect(Object.keys(volumes)).toEqual(['store']);
+    expect(Object.keys(volumes)).toContain('store');
     expect(store.ports).toBeUndefined();
   });
 
-  test('starts with the example settings once its variables are set, and asks for the secrets', async () => {
-    const [source, target] = (mailover.volumes as string[])[0]?.split(':') ?? [];
-    expect(mailover.environment.MAILOVER_CONFIG).toBe(target);
-    const env = Object.fromEntries(
-      Object.entries(mailover.environment as Record<string, string | null>).map(([name, value]) => {
-        const required = value?.startsWith(`\${${name}:?`);
-        return [name, value === null || required ? Buffer.alloc(32, 7).toString('base64') : value];
-      }),
-    );
-    const file = join(root, source ?? '');
-    const { config, warnings } = await loadConfig({
-      file,
-      env: { ...env, MAILOVER_OLD_ENCRYPTION_KEY: '' },
-      cwd: root,
-    });
+  test('has every role once, each without rights and with time to finish', async () => {
+    const own = Object.values(ours).filter(({ image }: any) => image === 'mailover') as any[];
+    expect(own.flatMap(({ command }) => rolesOf(command)).sort()).toEqual([...roles].sort());
+    const { config } = await settingsOf(own[0].environment);
+    for (const { command, read_only, cap_drop, security_opt, stop_grace_period, depends_on } of own) {
+      expect(command.slice(0, 3).join(' ')).toBe(packageFile.scripts.start);
+      expect({ read_only, cap_drop, security_opt }).toEqual({
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+      });
+      expect(Number.parseInt(stop_grace_period, 10) * 1_000).toBeGreaterThan(config.server.shutdown_timeout);
+      expect(depends_on.store).toEqual({ condition: 'service_healthy' });
+    }
+    expect(services.api.ports).toEqual([`127.0.0.1:${config.server.port}:${config.server.port}`]);
+  });
+
+  const settingsOf = async (environment: Record<string, string | null>) => {
+    const [source] = (services.api.volumes as string[])[0]?.split(':') ?? [];
+    const env = { ...withSecrets(environment), MAILOVER_OLD_ENCRYPTION_KEY: '' };
+    return loadConfig({ file: join(root, source ?? ''), env, cwd: root });
+  };
+
+  test('starts with the example settings once the files of its secrets are there, and names no other', async () => {
+    const { environment } = services.api;
+    expect(environment.MAILOVER_CONFIG).toBe((services.api.volumes as string[])[0]?.split(':')[1]);
+    const { config, warnings } = await settingsOf(environment);
     expect(warnings).toEqual([]);
     expect(config.redis.url).toBe('redis://store:6379');
-    for (const name of ['MAILOVER_ENCRYPTION_KEY', 'MAILOVER_ADMIN_KEY'])
-      expect(mailover.environment[name]).toMatch(new RegExp(`^\\$\\{${name}:\\?.+\\}$`));
-    const readme = read('README.md') + read('.env.example');
-    for (const name of Object.keys(mailover.environment)) expect(readme).toContain(name);
-    expect(Number.parseInt(mailover.stop_grace_period, 10) * 1_000).toBeGreaterThan(config.server.shutdown_timeout);
-    expect(mailover.ports).toEqual([`127.0.0.1:${config.server.port}:${config.server.port}`]);
+    const files = Object.entries(environment).flatMap(([name, value]) => (name.endsWith('_FILE') ? [value] : []));
+    expect(files).toEqual(services.api.secrets.map((name: string) => `/run/secrets/${name}`));
+    expect(secrets).toEqual(
+      Object.fromEntries(services.api.secrets.map((name: string) => [name, { file: `./secrets/${name}` }])),
+    );
+    const told = read('README.md') + read('.env.example');
+    for (const name of Object.keys(environment)) expect(told).toContain(name.replace(/_FILE$/, ''));
+    // Nobody's secrets belong into the repository, or into the image.
+    expect(read('.gitignore').split('\n')).toContain('secrets/');
+  });
+});
+
+describe('kubernetes.yaml', () => {
+  const { kind, items } = data('config/deploy/kubernetes.yaml');
+  const of = (wanted: string) => items.filter((item: any) => item.kind === wanted);
+  const podOf = (item: any) => item.spec.template.spec;
+
+  test('has every role once, with the settings and secrets that it says how to make', async () => {
+    expect(kind).toBe('List');
+    const commands = of('Deployment').map((item: any) => podOf(item).containers[0].command);
+    expect(commands.flatMap(rolesOf).sort()).toEqual([...roles].sort());
+    const { server } = await demoSettings();
+    for (const item of of('Deployment')) {
+      const [container] = podOf(item).containers;
+      expect(container.command.slice(0, 3).join(' ')).toBe(packageFile.scripts.start);
+      expect(container.envFrom).toEqual([{ secretRef: { name: 'mailover' } }]);
+      expect(podOf(item).volumes[0]).toEqual({ name: 'settings', configMap: { name: 'mailover' } });
+      const env = Object.fromEntries(container.env.map(({ name, value }: any) => [name, value]));
+      expect(env.MAILOVER_CONFIG).toBe(`${container.volumeMounts[0].mountPath}/mailover.yaml`);
+      const [service] = of('Service').filter(({ metadata }: any) => env.REDIS_URL.includes(`//${metadata.name}:`));
+      expect(env.REDIS_URL).toBe(`redis://store:${service.spec.ports[0].port}`);
+      expect(podOf(item).terminationGracePeriodSeconds * 1_000).toBeGreaterThan(server.shutdown_timeout);
+      expect(container.ports).toEqual([{ name: 'http', containerPort: server.port }]);
+      expect(item.spec.template.metadata.annotations['prometheus.io/port']).toBe(String(server.port));
+      expect(container.livenessProbe.httpGet.path).toBe('/health/live');
+      expect(container.readinessProbe.httpGet.path).toBe('/health/ready');
+    }
+  });
+
+  test('everything that selects pods selects some, and nobody has rights', () => {
+    const pods = [...of('Deployment'), ...of('StatefulSet')].map((item: any) => item.spec.template.metadata.labels);
+    const matching = (labels: Record<string, string>) =>
+      pods.filter((pod) => Object.entries(labels).every(([name, value]) => pod[name] === value)).length;
+    for (const item of items) {
+      const { selector, podSelector } = item.spec;
+      expect(matching((selector ?? podSelector).matchLabels ?? selector), item.metadata.name).toBe(1);
+      if (!item.spec.template) continue;
+      const { securityContext, automountServiceAccountToken, containers } = podOf(item);
+      expect(securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+      expect(automountServiceAccountToken).toBe(false);
+      for (const container of containers) {
+        expect(container.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        expect(container.resources.limits.memory).toBeDefined();
+      }
+    }
+  });
+
+  test('its store is as durable as the one of Compose', () => {
+    const [store] = of('StatefulSet');
+    expect(podOf(store).containers[0].args).toEqual(compose.services.store.command);
+    expect(podOf(store).containers[0].args.slice(0, 3)).toEqual(durable);
+    expect(store.spec.volumeClaimTemplates[0].metadata.name).toBe(podOf(store).containers[0].volumeMounts[0].name);
+  });
+});
+
+describe('mailover.service', () => {
+  const unit = read('config/deploy/mailover.service');
+  const settings = (name: string) =>
+    [...unit.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map(([, value]) => value ?? '');
+
+  test('starts the command, gives it time to finish, and does not start faulty settings again', async () => {
+    expect(settings('ExecStart')).toEqual(['/usr/bin/env mailover serve --config /etc/mailover/mailover.yaml']);
+    expect(Object.keys(packageFile.bin)).toEqual(['mailover']);
+    const { server } = await demoSettings();
+    expect(Number(settings('TimeoutStopSec')[0]) * 1_000).toBeGreaterThan(server.shutdown_timeout);
+    expect(settings('RestartPreventExitStatus')[0]?.split(' ')).toContain('78');
+    expect(settings('Environment').join(' ')).toContain(`MAILOVER_DATA_DIR=/var/lib/${settings('StateDirectory')[0]}`);
+  });
+
+  test('systemd takes it, where there is one', async () => {
+    const checked = await new Promise<{ code: unknown; text: string }>((done) => {
+      execFile('systemd-analyze', ['verify', join(root, 'config/deploy/mailover.service')], (error, stdout, stderr) =>
+        done({ code: error?.code ?? 0, text: stdout + stderr }),
+      );
+    });
+    // Without systemd nothing can start the unit, either.
+    if (checked.code === 'ENOENT') expect(unit).toMatch(/^\[Unit\]$[\s\S]*^\[Service\]$[\s\S]*^\[Install\]$/m);
+    else expect(checked).toEqual({ code: 0, text: '' });
   });
 });

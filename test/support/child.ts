@@ -99,9 +99,20 @@ process.on('exit', () => {
 
 /** Starts `entry` (see `compile`) under this Node. A child that a test forgets dies with the test's process. */
 export async function spawnChild(entry: string, options: ChildOptions = {}): Promise<Child> {
-  const { args = [], env = {}, cwd = root, uid, nodeFlags = [] } = options;
+  const { args = [], nodeFlags = [] } = options;
+  const all = ['--enable-source-maps', ...nodeFlags, await compile(entry), ...args];
+  return spawnProgram(process.execPath, all, options, entry);
+}
+
+/** Starts any program in the same way. @param name what messages call it. */
+export async function spawnProgram(
+  program: string,
+  args: readonly string[],
+  { env = {}, cwd = root, uid }: Omit<ChildOptions, 'args' | 'nodeFlags'>,
+  name = program,
+): Promise<Child> {
   const { PATH = '', HOME = '', TMPDIR } = process.env;
-  const child = spawn(process.execPath, ['--enable-source-maps', ...nodeFlags, await compile(entry), ...args], {
+  const child = spawn(program, args, {
     cwd,
     env: { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -150,7 +161,7 @@ export async function spawnChild(entry: string, options: ChildOptions = {}): Pro
           how();
         };
         const fail = (why: string) =>
-          settle(() => reject(new Error(`${entry} ${why} before it said ${pattern}\n${output()}`)));
+          settle(() => reject(new Error(`${name} ${why} before it said ${pattern}\n${output()}`)));
         const matches = (line: string) => (typeof pattern === 'string' ? line.includes(pattern) : pattern.test(line));
         const look = () => {
           const line = stdout.slice(after).find(matches);
