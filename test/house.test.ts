@@ -77,6 +77,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     'src/monitor',
     ['src/core', contract, types('src/store'), 'src/store/keys.ts', 'src/store/away.ts', 'src/webhooks/record.ts'],
   ],
+  ['src/operate', ['src/core', types('src/store')]],
   // It is a chore of the leading monitor.
   ['src/rescue', ['src/core', types('src/store'), 'src/store/away.ts', types('src/monitor/chore.ts')]],
   [
@@ -89,6 +90,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/store/away.ts',
       'src/webhooks/receive.ts',
       types('src/rescue/rescue.ts'),
+      'src/operate',
     ],
   ],
   ['src/metrics.ts', ['src/core', types('src/delivery/observer.ts'), types('src/store')]],
@@ -108,6 +110,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/webhooks',
       'src/monitor',
       'src/rescue/rescue.ts',
+      'src/operate',
       'src/api/server.ts',
       'src/metrics.ts',
       'src/observe.ts',

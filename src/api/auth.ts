@@ -1,6 +1,7 @@
 // Who may do what: the bearer key of a request, checked before its body is read.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ApiKeys, Principal, Scope } from '../store/api-keys.ts';
+import type { Actor } from '../store/audit.ts';
 import { ApiError } from './errors.ts';
 
 declare module 'fastify' {
@@ -17,6 +18,12 @@ export function callerOf(request: FastifyRequest): Principal {
   const principal = principals.get(request);
   if (!principal) throw new Error(`${request.routeOptions.url} asks for its caller but has no scope`);
   return principal;
+}
+
+/** The caller as the audit knows it. */
+export function actorOf(request: FastifyRequest): Actor {
+  const { id, name } = callerOf(request);
+  return { id, name, from: request.ip };
 }
 
 /** Checks the key and scope of every request to a route that declares a scope, before its body is read. */

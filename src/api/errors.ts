@@ -19,6 +19,8 @@ export const errorTypes = {
   request_timeout: { status: 408, title: 'The request took too long' },
   invalid_idempotent_request: { status: 409, title: 'The idempotency key was used for another request' },
   not_changeable: { status: 409, title: 'The message can no longer be changed like this' },
+  needs_force: { status: 409, title: 'It would do harm, and is done only with force' },
+  provider_quarantined: { status: 409, title: 'The provider is quarantined' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
   validation_error: { status: 422, title: 'The request has faults' },

@@ -12,7 +12,7 @@ import {
 import { addressesOf, statuses } from '../core/message.ts';
 import type { Audit } from '../store/audit.ts';
 import type { Exposed, Exposures, Stretch } from '../store/exposures.ts';
-import { callerOf } from './auth.ts';
+import { actorOf, callerOf } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
 
@@ -114,11 +114,11 @@ export function exposureRoutes(app: FastifyInstance, parts: ExposureRouteParts):
       const stretch = stretchOf(name, asked, now);
       const only = { streams: caller.streams, sensitive: asked.sensitive === 'true' };
       const head = await headOf(stretch, only);
-      await audit.write({
-        who: caller.id,
-        from: request.ip,
+      await audit.write(actorOf(request), {
         what: 'exposure.read',
         target: name,
+        before: null,
+        after: null,
         why: `${head.since} to ${head.until}, ${head.hand_overs} hand-overs${asked.subjects === 'true' ? ', with subjects' : ''}`,
       });
       return send(reply, asked.format, report(stretch, head, asked));

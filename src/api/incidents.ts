@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type Incident, incidentCauses, milestones } from '../core/incident.ts';
 import type { Audit } from '../store/audit.ts';
 import type { IncidentCounts, IncidentStore } from '../store/incidents.ts';
-import { callerOf } from './auth.ts';
+import { actorOf } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
 
@@ -123,12 +123,16 @@ export function incidentRoutes(app: FastifyInstance, parts: IncidentRouteParts):
     errors: ['not_found'],
     async handler(request, reply) {
       const { id } = request.params as z.output<typeof idParams>;
-      const who = callerOf(request).id;
-      const { incident, first } = (await incidents.acknowledge(id, who)) ?? unknown();
-      if (first) {
-        const why = `${incident.cause} of ${incident.provider ?? incident.stream}`;
-        await audit.write({ who, from: request.ip, what: 'incident.acknowledge', target: id, why });
+      const actor = actorOf(request);
+      const before = (await incidents.read(id)) ?? unknown();
+      if (!before.acknowledged) {
+        const why = `${before.cause} of ${before.provider ?? before.stream}`;
+        await audit.write(actor, {
+          ...{ what: 'incident.acknowledge', target: id, why },
+          ...{ before: { acknowledged_by: null }, after: { acknowledged_by: actor.id } },
+        });
       }
+      const { incident } = (await incidents.acknowledge(id, actor.id)) ?? unknown();
       const [shown] = await views([incident]);
       return reply.send(shown);
     },

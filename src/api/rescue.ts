@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Rescue } from '../rescue/rescue.ts';
 import type { Audit } from '../store/audit.ts';
-import { callerOf } from './auth.ts';
+import { actorOf } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
 
@@ -64,15 +64,18 @@ export function rescueRoutes(app: FastifyInstance, { rescue, audit, windowOf }: 
     async handler(request, reply) {
       const { id } = request.params as z.output<typeof idParams>;
       const { dry_run: dryRun } = request.body as z.output<typeof rescueBody>;
-      const window = (await rescue.stateOf(id)) ?? (await windowOf(id)) ?? unknown();
+      const before = await rescue.stateOf(id);
+      const window = before ?? (await windowOf(id)) ?? unknown();
       const { provider, from, to } = window;
       const preview = await rescue.preview(provider, from, to, id);
       if (!dryRun) {
+        if (!before?.approved && before?.state !== 'done')
+          await audit.write(actorOf(request), {
+            ...{ what: 'incident.rescue', target: id, why: `${preview.candidates} messages of ${provider}` },
+            ...{ before: { state: before?.state ?? 'none' }, after: { approved: true } },
+          });
         await rescue.begin(id, provider, from, to);
-        if ((await rescue.approve(id)) === 'approved') {
-          const why = `${preview.candidates} messages of ${provider}`;
-          await audit.write({ who: callerOf(request).id, from: request.ip, what: 'incident.rescue', target: id, why });
-        }
+        await rescue.approve(id);
       }
       const now = await rescue.stateOf(id);
       return reply.send({

@@ -9,16 +9,21 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
+import type { OperateParts } from '../operate/parts.ts';
 import type { ApiKeys } from '../store/api-keys.ts';
+import type { Audit } from '../store/audit.ts';
 import { isAway } from '../store/away.ts';
+import { auditRoutes } from './audit.ts';
 import { addAuth } from './auth.ts';
 import { answerClientError } from './client-errors.ts';
 import { type EmailParts, emailRoutes, summary } from './emails.ts';
 import { ApiError, problem } from './errors.ts';
 import { type ExposureRouteParts, exposureRoutes } from './exposure.ts';
+import { failoverRoutes } from './failover.ts';
 import { type IncidentRouteParts, incidentRoutes } from './incidents.ts';
 import { type OpsParts, opsRoutes } from './ops.ts';
 import { type ProviderRouteParts, providerRoutes } from './providers.ts';
+import { type QuarantineRouteParts, quarantineRoutes } from './quarantine.ts';
 import { type RescueRouteParts, rescueRoutes } from './rescue.ts';
 import { type SuppressionRouteParts, suppressionRoutes } from './suppressions.ts';
 import { type WebhookRouteParts, webhookRoutes } from './webhooks.ts';
@@ -30,6 +35,9 @@ export interface ApiParts {
   readonly providers: ProviderRouteParts;
   readonly exposure: ExposureRouteParts;
   readonly suppressions: SuppressionRouteParts;
+  readonly audit: Audit;
+  readonly operate: OperateParts;
+  readonly quarantine: QuarantineRouteParts;
   readonly incidents: IncidentRouteParts;
   readonly rescue: RescueRouteParts;
   readonly webhooks: WebhookRouteParts;
@@ -207,6 +215,9 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     providerRoutes(scope, api.providers);
     exposureRoutes(scope, api.exposure);
     suppressionRoutes(scope, api.suppressions);
+    auditRoutes(scope, { audit: api.audit });
+    failoverRoutes(scope, api.operate);
+    quarantineRoutes(scope, api.operate, api.quarantine);
     rescueRoutes(scope, api.rescue);
     incidentRoutes(scope, api.incidents);
     await webhookRoutes(scope, api.webhooks);

@@ -1,10 +1,10 @@
-// /v1/suppressions and /v1/audit: addresses that get no mail, and the record of who changed what.
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+// /v1/suppressions: addresses that get no mail.
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { parseMailbox } from '../intake/address.ts';
 import type { Audit } from '../store/audit.ts';
 import type { Suppressed, SuppressionStore } from '../store/suppressions.ts';
-import { callerOf } from './auth.ts';
+import { actorOf, callerOf } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
 
@@ -24,17 +24,6 @@ const suppressionView = z
     created_by: z.string().nullable().meta({ description: 'The API key that added it by hand.' }),
   })
   .meta({ id: 'Suppression', description: 'An address that gets no mail through any provider.' });
-const auditView = z
-  .object({
-    id: z.string(),
-    at: z.string(),
-    who: z.string(),
-    from: z.string(),
-    what: z.string(),
-    target: z.string(),
-    why: z.string(),
-  })
-  .meta({ id: 'AuditEntry', description: 'One change by a person or a key.' });
 
 const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
@@ -44,7 +33,7 @@ const addressParams = z.object({ address: z.string() });
 const reasonQuery = z.strictObject({ reason: z.string().min(1).max(500) });
 const addBody = z.strictObject({ address: z.string(), reason: z.string().min(1).max(500) });
 
-/** Adds the routes of the suppression list and of the audit. */
+/** Adds the routes of the suppression list. */
 export function suppressionRoutes(app: FastifyInstance, { suppressions, audit }: SuppressionRouteParts): void {
   const routes = documented(app);
 
@@ -93,10 +82,13 @@ export function suppressionRoutes(app: FastifyInstance, { suppressions, audit }:
     async handler(request, reply) {
       const { address: text, reason } = request.body as z.output<typeof addBody>;
       const address = addressOf(text, 'address');
-      if (
-        await suppressions.add(address, { reason: 'manual', provider: null, detail: reason, by: callerOf(request).id })
-      ) {
-        await record(request, 'suppression.add', address, reason);
+      if (!(await suppressions.find(address))) {
+        await audit.write(actorOf(request), {
+          ...{ what: 'suppression.add', target: address, why: reason },
+          ...{ before: null, after: { reason: 'manual' } },
+        });
+        const by = callerOf(request).id;
+        await suppressions.add(address, { reason: 'manual', provider: null, detail: reason, by });
       }
       return reply.send(view((await suppressions.find(address))!));
     },
@@ -115,38 +107,16 @@ export function suppressionRoutes(app: FastifyInstance, { suppressions, audit }:
     async handler(request, reply) {
       const address = addressOf((request.params as { address: string }).address, 'address');
       const { reason } = request.query as z.output<typeof reasonQuery>;
-      if (!(await suppressions.remove(address))) throw new ApiError('not_found', 'This address is not suppressed.');
-      await record(request, 'suppression.remove', address, reason);
+      const found = await suppressions.find(address);
+      if (!found) throw new ApiError('not_found', 'This address is not suppressed.');
+      await audit.write(actorOf(request), {
+        ...{ what: 'suppression.remove', target: address, why: reason },
+        ...{ before: { reason: found.reason, detail: found.detail }, after: null },
+      });
+      await suppressions.remove(address);
       return reply.send({ address, removed: true });
     },
   });
-
-  routes.route({
-    method: 'GET',
-    url: '/v1/audit',
-    scope: 'admin',
-    summary: 'Who changed what, newest first',
-    query: pageQuery,
-    answers: {
-      200: z.object({ object: z.literal('list'), data: z.array(auditView), next_cursor: z.string().nullable() }),
-    },
-    errors: ['validation_error'],
-    async handler(request, reply) {
-      const { limit, cursor } = request.query as z.output<typeof pageQuery>;
-      if (cursor !== undefined && !/^\d+-\d+$/.test(cursor)) {
-        throw new ApiError('validation_error', 'cursor is not one of this list: pass next_cursor as it was given', {
-          faults: [{ path: 'cursor', message: 'is not a cursor of this list' }],
-        });
-      }
-      const entries = await audit.list(limit, cursor);
-      const data = entries.map(({ at, ...entry }) => ({ ...entry, at: new Date(at).toISOString() }));
-      return reply.send({ object: 'list', data, next_cursor: entries.length === limit ? entries.at(-1)!.id : null });
-    },
-  });
-
-  function record(request: FastifyRequest, what: string, target: string, why: string): Promise<void> {
-    return audit.write({ who: callerOf(request).id, from: request.ip, what, target, why });
-  }
 }
 
 function addressOf(text: string, path: string): string {

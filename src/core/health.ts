@@ -16,6 +16,12 @@ export type HealthState = 'up' | 'suspect' | 'down' | 'suspended' | 'probing' | 
 /** Why a provider left `up`. */
 export type FallCause = 'errors' | 'account' | 'silence' | 'partial' | 'slow';
 
+/** A stretch of time in which nothing that a provider told is believed; `until` is null while it lasts. Epoch ms. */
+export interface Distrust {
+  readonly from: number;
+  readonly until: number | null;
+}
+
 /** What is known about one provider. `epoch` grows with every change of state; `until` is the end of a rest. Times in epoch ms. */
 export interface Health {
   readonly state: HealthState;
@@ -34,6 +40,8 @@ export interface Health {
   readonly step: number;
   /** When traffic left it or came back to it, the newest few. */
   readonly switches: readonly number[];
+  /** When its word on mail did not count: see `quarantine.ts`. Absent for nearly all. */
+  readonly distrust?: readonly Distrust[];
 }
 
 /** A provider nobody has heard ill of. */

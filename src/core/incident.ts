@@ -139,6 +139,29 @@ export function allDown(
   return whileTrue(open, { provider: null, stream, cause: 'all_down', holds: down, ...rest }, newId);
 }
 
+/**
+ * Opens a security incident while an operator has taken a provider out, and closes it once that is over. `since`: what the provider has
+ * taken from then on, and not confirmed, may be missing; an operator may have it rescued.
+ */
+export function quarantineIncident(
+  open: readonly Incident[],
+  fact: { readonly provider: string; readonly since: number | null; readonly detail: string; readonly at: number },
+  newId: () => string,
+): IncidentChange[] {
+  const { provider, since, detail, at } = fact;
+  const holds = since !== null;
+  const changes = whileTrue(open, { provider, stream: null, cause: 'quarantined', holds, detail, at }, newId);
+  if (since === null) {
+    const words = `${provider} is let in again. Have its keys been changed? Are its senders and webhooks as you left them?`;
+    return changes.map(({ incident, kind }) => ({ incident: noted(incident, 'announced', words, at), kind }));
+  }
+  if (changes.length > 0)
+    return changes.map(({ incident, kind }) => ({ incident: { ...incident, silentSince: since }, kind }));
+  const own = open.find((one) => one.state === 'open' && one.provider === provider && one.cause === 'quarantined');
+  if (!own || (own.silentSince !== null && own.silentSince <= since)) return [];
+  return [{ incident: { ...noted(own, 'updated', detail, at), silentSince: since }, kind: 'updated' }];
+}
+
 function whileTrue(
   open: readonly Incident[],
   fact: Pick<Incident, 'provider' | 'stream' | 'cause'> & { holds: boolean; detail: string; at: number },

@@ -4,9 +4,11 @@ import type { HealthState } from './health.ts';
 import type { Attempt } from './message.ts';
 import { blame } from './outcome.ts';
 
-/** One provider of the message's stream, in order of preference (pins have already been applied). */
+/** One provider of the message's stream, in order of preference; a pinned one comes first. */
 export interface Candidate {
   readonly name: string;
+  /** An operator has chosen it: see `withinPin`. */
+  readonly pinned?: boolean;
   readonly state: HealthState;
   /** May this message test it: is it in the part of mail that a ramp gives back, or fit for the trickle that tests a doubtful one? */
   readonly trial: boolean;
@@ -119,9 +121,10 @@ export function route(input: RouteInput): Route {
     return { do: 'end', status: 'expired', reason: lastReason(attempts) ?? 'it expired before any provider took it' };
   if (now < input.notBefore) return wait(input, input.notBefore, 'it is scheduled for later');
 
-  const everyone = input.candidates
+  const able = input.candidates
     .map((candidate) => optionOf(candidate, attempts, now))
     .filter((option) => option !== null);
+  const everyone = withinPin(able, attempts);
   const uncertain = attempts.filter(({ left }) => left === 'unknown').length;
   const doubt = attempts.find(({ left }) => left === 'unknown' || left === 'parked');
   const hold = doubt !== undefined && input.onUnknown === 'hold';
@@ -158,6 +161,21 @@ export function route(input: RouteInput): Route {
   }
   if (options.length > 0) return waitForOne(input, options, everyone);
   return stranded(input);
+}
+
+/**
+ * A pin wins over every verdict, but no mail is to be lost over it. As long as the pinned one has not let this message down it gets the message and
+ * nobody else does, however long the wait for a place there, or for what it throttles. A message that it failed or refused goes on to
+ * others, if they are well; and one that it can never take goes its way as if there were no pin.
+ */
+function withinPin(able: readonly Option[], attempts: readonly Attempt[]): readonly Option[] {
+  const pinned = able.find(({ candidate }) => candidate.pinned);
+  if (!pinned) return able;
+  const letDown = attempts.some(
+    ({ provider, left, leftReason }) =>
+      provider === pinned.candidate.name && left !== null && blame(left, leftReason) !== 'throttle',
+  );
+  return letDown ? able.filter((option) => option === pinned || option.tier === 'usable') : [pinned];
 }
 
 function before({ candidates }: RouteInput, one: Option, other: Option): boolean {

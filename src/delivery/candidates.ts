@@ -5,6 +5,7 @@ import type { Provider, Unsupported } from '../../providers/provider.ts';
 import { type Health, rampShares } from '../core/health.ts';
 import { fnv1a } from '../core/mailbox.ts';
 import { takenBackFrom } from '../core/message.ts';
+import { pinFor } from '../core/pins.ts';
 import type { Candidate } from '../core/route.ts';
 import type { Message } from '../store/messages.ts';
 import type { World } from '../store/world.ts';
@@ -42,18 +43,18 @@ export type Candidates = (
 /** Makes the view of one process. */
 export function createCandidates({ providers, streams, shunned, clock }: CandidateParts): Candidates {
   return (message, now, { busy, spared }, unfit) => {
-    const pin = now.pins.get(message.stream) ?? now.pins.get('*');
+    const pin = pinFor(now.pins, message.stream, clock());
     const rescuedFrom = takenBackFrom(message.flow);
-    const inForce = pin && (pin.until === null || pin.until > clock());
-    // Pinned to the very one it was rescued from, it goes as if there were no pin: that one never gets it again.
-    const pinned = inForce && !rescuedFrom.includes(pin.to) ? [pin.to] : null;
-    const { providers: names = [], mode = 'auto' } = streams[message.stream] ?? {};
-    return (pinned ?? names).flatMap((name) => {
+    const { providers: own = [], mode = 'auto' } = streams[message.stream] ?? {};
+    const names = pin ? [pin.to, ...own.filter((name) => name !== pin.to)] : own;
+    return names.flatMap((name) => {
       const configured = providers.get(name);
       const health = now.health.get(name);
       if (!configured || !health || rescuedFrom.includes(name)) return [];
+      const pinned = pin?.to === name;
       return {
         name,
+        pinned,
         // A pin beats every verdict but a quarantine; and there are streams that no verdict moves.
         state: (pinned || mode !== 'auto') && health.state !== 'quarantined' ? 'up' : health.state,
         trial: !spared.has(name) && mayTest(message, health, clock()),

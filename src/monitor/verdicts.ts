@@ -10,7 +10,9 @@ import {
   type IncidentCause,
   type IncidentChange,
   incidentsAfter,
+  quarantineIncident,
 } from '../core/incident.ts';
+import { distrustedFrom } from '../core/quarantine.ts';
 import type { IncidentStore } from '../store/incidents.ts';
 import type { MonitorLog } from './chore.ts';
 import type { Heard } from './listen.ts';
@@ -74,6 +76,9 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
     for (const [provider, its] of health) {
       const own = open.filter((incident) => incident.provider === provider);
       if (own.length > 0 || its.state !== 'up') await apply(follow(provider, its, its, now));
+      const since = distrustedFrom(its);
+      if (since !== null || own.some(({ cause }) => cause === 'quarantined'))
+        await apply((all) => quarantineIncident(all, { provider, since, detail: its.reason, at: now }, newId));
       const finding = heard.get(provider)?.finding;
       const lost = finding?.kind === 'feedback_lost';
       if (finding && (lost || own.some(({ cause }) => cause === 'feedback_lost')))

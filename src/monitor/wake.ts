@@ -20,6 +20,17 @@ export function cameBack(now: World, before: World): boolean {
   );
 }
 
+/** Has an operator moved mail between two readings: pinned it elsewhere or freed it, or taken a provider out? */
+export function movedByHand(now: World, before: World): boolean {
+  const pinsOf = ({ pins }: World) => JSON.stringify([...pins].sort());
+  return (
+    pinsOf(now) !== pinsOf(before) ||
+    [...now.health].some(
+      ([name, { state }]) => state === 'quarantined' && before.health.get(name)?.state !== 'quarantined',
+    )
+  );
+}
+
 /** Does no other provider of its streams carry mail? */
 export function isAlone(
   provider: string,

@@ -1,5 +1,6 @@
 // Who would carry the mail that is taken back: by the stream's order, pins and health, without the provider it comes from.
 import type { HealthState } from '../core/health.ts';
+import { pinFor } from '../core/pins.ts';
 import type { World } from '../store/world.ts';
 import type { RescueStreams } from './parts.ts';
 
@@ -19,9 +20,8 @@ export function standbyOf(
   { health, pins }: World,
   now: number,
 ): string | null {
-  const pin = pins.get(stream) ?? pins.get('*');
-  const pinned = pin && pin.to !== provider && (pin.until === null || pin.until > now);
-  if (pinned) return health.get(pin.to)?.state === 'quarantined' ? null : pin.to;
+  const pin = pinFor(pins, stream, now);
+  if (pin && pin.to !== provider) return health.get(pin.to)?.state === 'quarantined' ? null : pin.to;
   const others = streams[stream]?.providers.filter((name) => name !== provider) ?? [];
   const first = (...states: HealthState[]) => others.find((name) => states.includes(health.get(name)?.state ?? 'down'));
   // One that is being tested is tested by the mail that is taken back, where there is no other.

@@ -3,10 +3,11 @@ import { type ApiParts, buildServer } from '../api/server.ts';
 import { createIntake } from '../intake/accept.ts';
 import { createChanges } from '../intake/change.ts';
 import { marginMs } from '../monitor/verdicts.ts';
+import { incidentFor } from '../operate/incident.ts';
 import { createApiKeys } from '../store/api-keys.ts';
-import { createAudit } from '../store/audit.ts';
 import { createMessages } from '../store/messages.ts';
 import { createSeen } from '../store/seen.ts';
+import { operateParts } from './operate.ts';
 import { openRescue } from './rescue.ts';
 import type { Shared } from './shared.ts';
 import { createUlid } from './ulid.ts';
@@ -38,8 +39,9 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
   const apiKeys = createApiKeys(shared.intakeRedis, options.adminKey, clock);
   const firstKey = options.api && options.adminKey === null ? await apiKeys.createFirst() : null;
   const newUlid = createUlid();
-  const audit = createAudit(shared.workRedis, shared.seal, clock);
+  const { audit } = shared;
   const rescue = openRescue(shared);
+  const operate = operateParts(shared);
 
   const api: ApiParts = {
     apiKeys,
@@ -73,6 +75,12 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
       log,
     },
     suppressions: { suppressions: shared.suppressions, audit },
+    audit,
+    operate,
+    quarantine: {
+      incidentFor: (provider) => incidentFor(operate, shared.incidents, provider, () => `inc_${newUlid(clock())}`),
+      onTheWire: (provider) => shared.byHand.onTheWire(provider, clock()),
+    },
     incidents: { incidents: shared.incidents, audit, rescueOf: async ({ id }) => rescue.stateOf(id) },
     rescue: { rescue, audit, windowOf: (id) => swallowedBy(shared, id) },
     webhooks: {

@@ -3,12 +3,13 @@ import { accountChore } from '../monitor/accounts.ts';
 import { createAskSoon } from '../monitor/ask-soon.ts';
 import { createListener } from '../monitor/listen.ts';
 import { startMonitor } from '../monitor/monitor.ts';
+import { pinChore } from '../monitor/pins.ts';
 import { pollChore } from '../monitor/polls.ts';
 import { sandboxEventsChore } from '../monitor/sandbox-events.ts';
 import { createSelfProbe } from '../monitor/self-probe.ts';
 import { sweepChore, trimChore } from '../monitor/sweep.ts';
 import { createVerdicts } from '../monitor/verdicts.ts';
-import { cameBack, createWaker, isAlone } from '../monitor/wake.ts';
+import { cameBack, createWaker, isAlone, movedByHand } from '../monitor/wake.ts';
 import { storeNow } from '../store/clock.ts';
 import { createLeadership } from '../store/leader.ts';
 import { openRescue, streamModes } from './rescue.ts';
@@ -100,6 +101,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
       ),
       sandboxEventsChore(shared.sandbox, shared.record),
       waker.probeChore,
+      pinChore(world.current, shared.byHand, clock, log),
     ],
     // What the last leader may have left undone: a provider came back, and nobody was woken.
     led: waker.wakeAll,
@@ -107,7 +109,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
     log,
   });
   world.onChange((now, before) => {
-    if (cameBack(now, before) && monitor.leads()) waker.wakeAll();
+    if ((cameBack(now, before) || movedByHand(now, before)) && monitor.leads()) waker.wakeAll();
   });
   shared.atEnd(async () => {
     await monitor.close();

@@ -9,6 +9,8 @@ import type { Provider } from '../../providers/provider.ts';
 import type { Configured } from '../delivery/configured.ts';
 import { createMetrics } from '../metrics.ts';
 import { createAccounts } from '../store/accounts.ts';
+import { createAudit } from '../store/audit.ts';
+import { createByHand } from '../store/by-hand.ts';
 import { connect, type Place, type Role, whenReady } from '../store/connection.ts';
 import { dataKey } from '../store/data-key.ts';
 import { checkDurability } from '../store/durability.ts';
@@ -75,6 +77,7 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
   const sandbox = createSandboxStore(workRedis, seal);
   const jobs = createJobs(intakeRedis, clock);
   atEnd(() => jobs.close());
+  const audit = createAudit(workRedis, seal, clock, log);
   const worldStore = createWorldStore(workRedis, providerNames, clock);
   const world = await watchWorld(worldStore, subscriber);
   atEnd(() => world.close());
@@ -120,6 +123,8 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
     suppressions,
     sandbox,
     jobs,
+    audit,
+    byHand: createByHand(workRedis, audit),
     worldStore,
     world,
     vitals,

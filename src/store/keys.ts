@@ -87,8 +87,10 @@ export const keys = {
   /** zset by time · the hashes of all suppressed addresses. */
   suppressions: `${tag}:suppressions`,
 
-  /** stream · who changed what, when, from where and why · trimmed by length. */
+  /** stream, sealed · who changed what, when, from where and why, each linked to the one before · trimmed by length. */
   audit: `${tag}:audit`,
+  /** hash · number and link of the newest entry · never goes. */
+  auditHead: `${tag}:audit-head`,
 
   /** string · the leading monitor's process · a lease. */
   leader: `${tag}:leader`,

@@ -1,17 +1,9 @@
 // What every process must agree on before it hands mail over: each provider's health, pins and quarantines. One hash, one version.
 import type { Redis } from 'ioredis';
 import { type Health, newHealth } from '../core/health.ts';
+import type { Pin } from '../core/pins.ts';
 import { defineScript } from './connection.ts';
 import { keys, worldChannel } from './keys.ts';
-
-/** An operator's choice of provider for one stream (`*` for all), until it is taken back or expires. */
-export interface Pin {
-  readonly to: string;
-  readonly reason: string;
-  readonly by: string;
-  readonly at: number;
-  readonly until: number | null;
-}
 
 /** One consistent reading. `version` grows with every change; `begin` refuses a hand-over that was decided on an older one. */
 export interface World {
@@ -25,7 +17,7 @@ export interface WorldStore {
   read(): Promise<World>;
   /**
    * Writes a provider's health if it still has the epoch that `from` had; false when somebody was faster.
-   * Only the leading monitor calls this for verdicts, and the operators' API for quarantines.
+   * Only the leading monitor calls this; what operators change is in `by-hand.ts`.
    */
   setHealth(provider: string, from: Health, to: Health): Promise<boolean>;
 }

@@ -152,11 +152,15 @@ describe('an acknowledgement', () => {
     expect(await audited(incident.id)).toEqual([
       {
         id: expect.any(String),
+        number: expect.any(Number),
         at: expect.any(String),
         who: 'env',
+        who_name: 'admin key from the environment',
         from: '127.0.0.1',
         what: 'incident.acknowledge',
         target: incident.id,
+        before: { acknowledged_by: null },
+        after: { acknowledged_by: 'env' },
         why: 'suspended of ses',
       },
     ]);

@@ -22,7 +22,7 @@ beforeEach(async () => {
   redis = await startRedis();
   stage = await openStage(redis);
   rescue = stage.rescue();
-  audit = createAudit(stage.client, createSeal([Buffer.alloc(32, 7)]), Date.now);
+  audit = createAudit(stage.client, createSeal([Buffer.alloc(32, 7)]), Date.now, { info: () => {} });
   app = fastify();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
@@ -79,7 +79,7 @@ test('a dry run tells what a yes would do, and is none', async () => {
     },
   });
   expect(await rescue.stateOf(incident)).toMatchObject({ state: 'awaiting_approval', approved: false });
-  expect(await audit.list(10)).toEqual([]);
+  expect((await audit.list({ limit: 10 })).entries).toEqual([]);
 });
 
 test.each([[{}], [{ dry_run: false }]])(
@@ -99,7 +99,7 @@ test.each([[{}], [{ dry_run: false }]])(
       status: 200,
       body: { state: 'done', counts: { rescued: 3, held: 0 } },
     });
-    const entries = await audit.list(10);
+    const { entries } = await audit.list({ limit: 10 });
     expect(entries).toHaveLength(1);
     expect(entries[0]).toMatchObject({ what: 'incident.rescue', target: incident, why: '4 messages of first' });
   },

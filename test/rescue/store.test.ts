@@ -1,10 +1,11 @@
 // The record of a rescue: what two that write to it at the same time can and cannot do; and who the standby is.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type HealthState, newHealth } from '../../src/core/health.ts';
+import type { Pin } from '../../src/core/pins.ts';
 import { standbyOf } from '../../src/rescue/standby.ts';
 import { keys } from '../../src/store/keys.ts';
 import type { RescueStore } from '../../src/store/rescues.ts';
-import type { Pin, World } from '../../src/store/world.ts';
+import type { World } from '../../src/store/world.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { incident, openStage, type Stage } from './stage.ts';
 

@@ -4,6 +4,7 @@ import type { Health } from '../../../src/core/health.ts';
 import { mailboxGroup } from '../../../src/core/mailbox.ts';
 import type { Flow, Lane } from '../../../src/core/message.ts';
 import { addressesOf, newFlow } from '../../../src/core/message.ts';
+import type { Pin } from '../../../src/core/pins.ts';
 import type {
   BeginLimits,
   Begun,
@@ -15,7 +16,7 @@ import type {
   Taken,
   Unconfirmed,
 } from '../../../src/store/messages.ts';
-import type { Pin, World } from '../../../src/store/world.ts';
+import type { World } from '../../../src/store/world.ts';
 import type { Process } from '../clock.ts';
 import { createSorted, type Shelf } from './shelf.ts';
 import type { SignsShelf } from './signs.ts';
