@@ -112,6 +112,7 @@ test('how far its rescue is stands in it, where it has one', async () => {
       apiKeys: createApiKeys(await service.redis.client(), adminKey, Date.now),
       emails: {},
       providers: { providers: [], streams: {} },
+      exposure: {},
       suppressions: {},
       webhooks: { providers: new Map() },
       rescue: {},
