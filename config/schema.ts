@@ -13,6 +13,7 @@ import { crossCheck } from './cross.ts';
 import { name, whenSection } from './fields.ts';
 import { encryption, redis, senders, server } from './sections.ts';
 import { stream } from './streams.ts';
+import { telemetry } from './telemetry.ts';
 import { delivery, health, limits, rescue, retention } from './tuning.ts';
 
 /** One entry of `providers`, by its `type`. A new type of provider is one more line here. */
@@ -43,6 +44,7 @@ export const configSchema = z
     limits: limits.prefault({}),
     retention: retention.prefault({}),
     alerts: z.strictObject({}).prefault({}),
+    telemetry: telemetry.prefault({}),
   })
   .superRefine((config, context) => {
     for (const { path, message } of crossCheck(config)) context.addIssue({ code: 'custom', path: [...path], message });

@@ -57,6 +57,7 @@ export async function start(config: Config, parts: AppParts): Promise<Running> {
     const shared = await openShared(config, {
       log,
       clock,
+      version: parts.version,
       ...(parts.redisBinary !== undefined && { redisBinary: parts.redisBinary }),
       atEnd: (step) => steps.push(step),
     });

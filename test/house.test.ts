@@ -70,7 +70,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/store', ['src/core', contract, 'config/redis-url.ts']],
   // `away`: is the store away for now, or is our command wrong?
   ['src/intake', ['src/core', contract, types('src/store'), 'src/store/messages.ts', 'src/store/away.ts']],
-  ['src/delivery', ['src/core', contract, types('src/store'), 'src/store/away.ts']],
+  ['src/delivery', ['src/core', contract, types('src/store'), 'src/store/away.ts', types('src/tracing/traces.ts')]],
   ['src/webhooks', ['src/core', contract, types('src/store')]],
   // It reads the sets of due and waiting mail itself; and the sandbox's events are recorded as if a webhook had brought them.
   [
@@ -91,8 +91,11 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/webhooks/receive.ts',
       types('src/rescue/rescue.ts'),
       'src/operate',
+      types('src/tracing/traces.ts'),
     ],
   ],
+  // `traces` is what the others know of it; `otlp` is loaded only when settings ask for it.
+  ['src/tracing', []],
   ['src/metrics.ts', ['src/core', types('src/delivery/observer.ts'), types('src/store')]],
   ['src/observe.ts', ['src/core/mask.ts', types('src/delivery/observer.ts'), 'src/metrics.ts']],
   ['src/log.ts', []],
@@ -114,6 +117,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/api/server.ts',
       'src/metrics.ts',
       'src/observe.ts',
+      'src/tracing',
     ],
   ],
   ['src/app.ts', [types('config/schema.ts'), 'src/roles']],
@@ -136,6 +140,9 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
 const packages: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger': ['src/api'],
   '@fastify/swagger-ui': ['src/api'],
+  '@opentelemetry/api': ['src/tracing/otlp.ts'],
+  '@opentelemetry/exporter-trace-otlp-http': ['src/tracing/otlp.ts'],
+  '@opentelemetry/sdk-trace-base': ['src/tracing/otlp.ts'],
   bullmq: ['src/store/queue.ts'],
   commander: ['src/cli'],
   fastify: ['src/api'],

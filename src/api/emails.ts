@@ -14,6 +14,7 @@ import type { Message, Messages } from '../store/messages.ts';
 import { callerOf } from './auth.ts';
 import { ApiError, type FaultView } from './errors.ts';
 import { documented, type Routes } from './routes.ts';
+import { traceOf } from './tracing.ts';
 import { acceptedView, messageView, viewMessage } from './views.ts';
 
 /** What the routes of mail are made of. */
@@ -61,7 +62,12 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
 
   async function take(request: FastifyRequest, inputs: readonly unknown[], pathOf: (index: number) => string) {
     const caller = callerOf(request);
-    const asked = { input: request.body, sentBy: caller.id, idempotencyKey: readIdempotencyKey(request) };
+    const asked = {
+      input: request.body,
+      sentBy: caller.id,
+      idempotencyKey: readIdempotencyKey(request),
+      trace: traceOf(request),
+    };
     let drafts: Draft[];
     try {
       drafts = readDrafts(inputs, parts.rules(), pathOf);

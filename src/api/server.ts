@@ -13,6 +13,7 @@ import type { OperateParts } from '../operate/parts.ts';
 import type { ApiKeys } from '../store/api-keys.ts';
 import type { Audit } from '../store/audit.ts';
 import { isAway } from '../store/away.ts';
+import type { Traces } from '../tracing/traces.ts';
 import { auditRoutes } from './audit.ts';
 import { addAuth } from './auth.ts';
 import { answerClientError } from './client-errors.ts';
@@ -26,6 +27,7 @@ import { type ProviderRouteParts, providerRoutes } from './providers.ts';
 import { type QuarantineRouteParts, quarantineRoutes } from './quarantine.ts';
 import { type RescueRouteParts, rescueRoutes } from './rescue.ts';
 import { type SuppressionRouteParts, suppressionRoutes } from './suppressions.ts';
+import { addTracing } from './tracing.ts';
 import { type WebhookRouteParts, webhookRoutes } from './webhooks.ts';
 
 /** What the API is made of. */
@@ -56,6 +58,7 @@ export interface ServerParts {
   readonly version: string;
   readonly log: Logger;
   readonly newId: () => string;
+  readonly traces: Traces;
   readonly observe: (route: string, status: number, tookMs: number) => void;
 }
 
@@ -112,6 +115,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   // An answer is sent as it is: a slip in a response schema must not turn a durable acceptance into an error.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 
+  addTracing(app, parts.traces);
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;

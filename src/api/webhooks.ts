@@ -4,6 +4,7 @@ import type { Provider } from '../../providers/provider.ts';
 import type { IngressStore } from '../store/ingress.ts';
 import { type ReceiveParts, receive } from '../webhooks/receive.ts';
 import { ApiError } from './errors.ts';
+import { linkedTo } from './tracing.ts';
 
 /** What the route needs. */
 export interface WebhookRouteParts {
@@ -44,7 +45,7 @@ export async function webhookRoutes(app: FastifyInstance, parts: WebhookRoutePar
         const headers = Object.fromEntries(
           Object.entries(request.headers).map(([header, value]) => [header, [value].flat().join(', ')]),
         );
-        const { status, body } = await receive(parts.receive, name, provider, {
+        const { status, body } = await receive(linkedTo(request, parts.receive), name, provider, {
           method: request.method,
           url: request.url,
           headers,

@@ -25,6 +25,7 @@ import type { Body, Message, Messages } from '../store/messages.ts';
 import type { TurnEnd } from '../store/queue.ts';
 import type { SuppressionStore } from '../store/suppressions.ts';
 import type { WorldView } from '../store/world.ts';
+import type { Traces } from '../tracing/traces.ts';
 import { askAbout } from './ask.ts';
 import { createCandidates, type StreamRoutes } from './candidates.ts';
 import type { Configured } from './configured.ts';
@@ -35,6 +36,7 @@ import type { Observer } from './observer.ts';
 import { createPatience } from './patience.ts';
 import { createRecorder } from './record.ts';
 import { createShunned } from './shunned.ts';
+import { attemptSpan } from './spans.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 import { createWakeTimes } from './wake-times.ts';
 
@@ -60,6 +62,7 @@ export interface DeliveryParts {
   /** When the connection to the store was last (re)established, epoch ms. */
   readonly storeReadySince: () => number;
   readonly observer: Observer;
+  readonly traces: Traces;
   readonly recordEvent: (provider: string, event: ProviderEvent) => Promise<unknown>;
 }
 
@@ -278,9 +281,11 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       });
     }
     const mail = mailOf(message.id, message.envelope, body, message.flow);
-    const first = await handOver(provider, mail, attempt.round, Math.min(timeoutMs, left));
+    const span = attemptSpan(parts.traces, message, attempt, provider);
+    const first = await span.call(() => handOver(provider, mail, attempt.round, Math.min(timeoutMs, left)));
     const { result, found } = await askAbout(provider, mail, first, attempt.startedAt, paceOf(attempt.provider), clock);
     const closed = await recorder.close(message, attempt, result);
+    span.end(result);
     for (const event of found?.events ?? []) await patience(() => parts.recordEvent(attempt.provider, event));
     return closed && found?.events.length ? patience(() => messages.load(message.id)) : closed;
   }

@@ -26,6 +26,8 @@ export interface Request {
   /** The id of the API key. Idempotency keys of different API keys are different keys. */
   readonly sentBy: string;
   readonly idempotencyKey: string | null;
+  /** The `traceparent` of the request, where it is traced. */
+  readonly trace?: string | undefined;
 }
 
 /** `statuses`: each message's when it was accepted; a repeat gives the same ones. */
@@ -99,7 +101,7 @@ export function createIntake(parts: IntakeParts): Intake {
   }
 
   return {
-    async accept({ drafts, input, sentBy, idempotencyKey }) {
+    async accept({ drafts, input, sentBy, idempotencyKey, trace }) {
       const createdAt = clock();
       const batch = drafts.map((draft): NewMessage => {
         const { from, to, cc, bcc, replyTo, subject, headers, tags, metadata, text, html, attachments, ...rest } =
@@ -109,6 +111,7 @@ export function createIntake(parts: IntakeParts): Intake {
           id: parts.newId(createdAt),
           createdAt,
           sentBy,
+          trace,
           lane: parts.streams[draft.stream]?.priority ?? 'normal',
           envelope: { from, to, cc, bcc, replyTo, subject, headers, tags, metadata },
           body: { text, html, attachments },

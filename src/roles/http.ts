@@ -105,6 +105,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
     log,
     newId: () => `req_${newUlid()}`,
     observe: metrics.request,
+    traces: shared.traces,
     api: options.api ? api : null,
     ops: {
       registry: metrics.registry,

@@ -29,6 +29,7 @@ import { createSuppressions } from '../store/suppressions.ts';
 import { createTraffic } from '../store/traffic.ts';
 import { watchVitals } from '../store/vitals.ts';
 import { createWorldStore, watchWorld } from '../store/world.ts';
+import { noTraces, type Traces } from '../tracing/traces.ts';
 import type { RecordParts } from '../webhooks/record.ts';
 import { StartFault } from './start-fault.ts';
 
@@ -39,6 +40,7 @@ export type Shared = Awaited<ReturnType<typeof openShared>>;
 export interface SharedOptions {
   readonly log: Logger;
   readonly clock: () => number;
+  readonly version: string;
   /** The Redis program for the embedded mode; looked for in the usual folders when absent. */
   readonly redisBinary?: string;
   /** Takes what has to be done at the end; done in reverse order. */
@@ -51,7 +53,7 @@ const readyWithinMs = 60_000;
  * Opens everything. Rejects with a message for a person when the service cannot run safely; what was opened until then is
  * closed by the steps handed to `atEnd`.
  */
-export async function openShared(config: Config, { log, clock, redisBinary, atEnd }: SharedOptions) {
+export async function openShared(config: Config, { log, clock, version, redisBinary, atEnd }: SharedOptions) {
   const { place, embedded } = await openStore(config, log, redisBinary, atEnd);
   const open = (role: Role): Redis => {
     const client = connect(place, role, log);
@@ -84,6 +86,8 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
   const vitals = await watchVitals(intakeRedis, me, clock);
   atEnd(() => vitals.close());
   const metrics = createMetrics(providerNames, world.current, jobs);
+
+  const traces = await openTracing(config, me, version, log, clock, atEnd);
 
   const providers = new Map<string, Configured>();
   for (const [name, settings] of Object.entries(config.providers)) {
@@ -129,6 +133,7 @@ export async function openShared(config: Config, { log, clock, redisBinary, atEn
     world,
     vitals,
     metrics,
+    traces,
     evidence: createEvidence(workRedis, { ...config.health, proven_for: config.delivery.proven_for }),
     traffic,
     accounts: createAccounts(workRedis),
@@ -162,6 +167,23 @@ async function openStore(
   });
   atEnd(() => embedded.close());
   return { place: { socketPath: embedded.socketPath }, embedded: true };
+}
+
+// The packages take memory and time to load: only those pay for them who have asked.
+async function openTracing(
+  { telemetry }: Config,
+  instance: string,
+  version: string,
+  log: Logger,
+  clock: () => number,
+  atEnd: SharedOptions['atEnd'],
+): Promise<Traces> {
+  if (telemetry.otlp_endpoint === undefined) return noTraces;
+  const { openTraces } = await import('../tracing/otlp.ts');
+  const { otlp_endpoint: endpoint, headers, service_name: serviceName, sample } = telemetry;
+  const traces = openTraces({ endpoint, headers, serviceName, sample, version, instance }, log, clock);
+  atEnd(() => traces.close());
+  return traces;
 }
 
 async function requireDurability(redis: Redis, wanted: 'strict' | 'relaxed', log: Logger): Promise<void> {

@@ -31,6 +31,7 @@ export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
     bodiesMs: config.retention.bodies,
     clock,
     storeReadySince: shared.readySince,
+    traces: shared.traces,
     observer: {
       ...observer,
       failedOver(message, options, took) {

@@ -31,6 +31,8 @@ export interface Message {
   readonly bytes: number;
   /** The id of the API key that sent it. */
   readonly sentBy: string;
+  /** The `traceparent` of the request that brought it, where that is traced. */
+  readonly trace?: string | undefined;
   readonly flow: Flow;
   readonly envelope: Envelope;
 }
@@ -197,6 +199,7 @@ const recordFields = [
   'sentBy',
   'flow',
   'envelope',
+  'trace',
 ] as const;
 
 /** @param retention how long records and bodies outlive a message's `expiresAt`, in ms. */
@@ -538,7 +541,7 @@ function matches(message: Message, { status, stream, provider, to }: ListFilter)
 
 function encode(message: NewMessage, status: Status, seal: Seal): (string | number | Buffer)[] {
   const envelope = seal.seal(message.id, 'envelope', Buffer.from(JSON.stringify(message.envelope)));
-  const values: Record<(typeof recordFields)[number], string | number | Buffer> = {
+  const values: Record<Exclude<(typeof recordFields)[number], 'trace'>, string | number | Buffer> = {
     version: 1,
     status,
     stream: message.stream,
@@ -552,12 +555,25 @@ function encode(message: NewMessage, status: Status, seal: Seal): (string | numb
     flow: JSON.stringify(newFlow(addressesOf(message.envelope).length)),
     envelope,
   };
-  return Object.entries(values).flat();
+  return Object.entries({ ...values, ...(message.trace !== undefined && { trace: message.trace }) }).flat();
 }
 
 function decode(id: string, values: readonly (Buffer | null)[], seal: Seal): Message | null {
-  const [version, status, stream, lane, onUnknown, createdAt, scheduledAt, expiresAt, bytes, sentBy, flow, envelope] =
-    values;
+  const [
+    version,
+    status,
+    stream,
+    lane,
+    onUnknown,
+    createdAt,
+    scheduledAt,
+    expiresAt,
+    bytes,
+    sentBy,
+    flow,
+    envelope,
+    trace,
+  ] = values;
   if (!version || !flow || !envelope) return null;
   return {
     id,
@@ -571,6 +587,7 @@ function decode(id: string, values: readonly (Buffer | null)[], seal: Seal): Mes
     expiresAt: Number(expiresAt),
     bytes: Number(bytes),
     sentBy: String(sentBy),
+    ...(trace && { trace: String(trace) }),
     flow: JSON.parse(String(flow)) as Flow,
     envelope: JSON.parse(String(seal.open(id, 'envelope', envelope))) as Envelope,
   };

@@ -16,6 +16,8 @@ export interface RecordParts {
   readonly delivered: (provider: string, tookMs: number) => void;
   /** Told of every change of a message's status, and of those that leave it as it was. */
   readonly moved: (message: Message, to: Status) => void;
+  /** Told of every event that is new, once it is stored. */
+  readonly recorded?: (message: Message, provider: string, event: ProviderEvent) => void;
   /** To be told of every verified webhook with events in it: its provider's way to us is open. Rejects when the store is away. */
   readonly saw: (provider: string) => Promise<void>;
 }
@@ -75,6 +77,7 @@ export async function recordEvent(
     });
     if (!saved) continue;
     parts.moved(message, status);
+    parts.recorded?.(message, provider, event);
     if (event.type === 'delivered' && accepted?.endedAt) parts.delivered(provider, Math.max(0, at - accepted.endedAt));
     return 'recorded';
   }

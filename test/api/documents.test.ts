@@ -1,10 +1,12 @@
 // /openapi.json and /docs: a valid document with every route of the app, every error, and nothing that is not there.
+
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { errorTypes } from '../../src/api/errors.ts';
 import type { OpsParts } from '../../src/api/ops.ts';
 import { type ApiParts, buildServer } from '../../src/api/server.ts';
+import { noTraces } from '../../src/tracing/traces.ts';
 import { type Answer, type Service, startService } from '../support/service.ts';
 
 let service: Service;
@@ -174,6 +176,7 @@ test('every route of the app stands in it, and nothing else does', async () => {
     log: pino({ level: 'silent' }),
     newId: () => '',
     observe: () => {},
+    traces: noTraces,
   });
   const routes = new Set<string>();
   // A tree of path parts, one a line, each indented by four columns below its parent.

@@ -1,4 +1,5 @@
 // /v1/incidents: list, show, acknowledge; with the service's own store, into which the test writes what a monitor would.
+
 import { pino } from 'pino';
 import { ulid } from 'ulid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,6 +9,7 @@ import type { Health, HealthState } from '../../src/core/health.ts';
 import { allDown, type Incident, type IncidentChange, incidentsAfter } from '../../src/core/incident.ts';
 import { createApiKeys } from '../../src/store/api-keys.ts';
 import { createIncidents, type IncidentStore } from '../../src/store/incidents.ts';
+import { noTraces } from '../../src/tracing/traces.ts';
 import { health as someHealth } from '../core/health.cases.ts';
 import { adminKey, type Service } from '../support/service.ts';
 import { expectProblem, keyFor, startStage } from './stage.ts';
@@ -123,6 +125,7 @@ test('how far its rescue is stands in it, where it has one', async () => {
     log: pino({ level: 'silent' }),
     newId: () => '',
     observe: () => {},
+    traces: noTraces,
   });
   const headers = { authorization: `Bearer ${adminKey}` };
   const { data } = (await server.inject({ url: '/v1/incidents?limit=2', headers })).json();

@@ -113,6 +113,7 @@ describe('the table of settings', () => {
       'providers.<resend>.webhook_secret',
       // All of it: nobody but the module knows which of its options are.
       'providers.<module>.options',
+      'telemetry.headers.<name>',
     ]);
   });
 
@@ -120,6 +121,7 @@ describe('the table of settings', () => {
     const everything = merged(least, {
       server: { metrics_token: 'made-up', public_url: 'https://mail.acme.example' },
       redis: { url: 'redis://a' },
+      telemetry: { otlp_endpoint: 'http://127.0.0.1:4318', headers: { 'x-key': 'made-up' } },
       encryption: { keys: [madeUpKey] },
       providers: {
         relay: { user: 'u', password: 'made-up', max_rate: '1/s', name: 'x' },
@@ -157,9 +159,13 @@ describe('the table of settings', () => {
     const paths = new Set(table.map(({ path }) => path.replace(/<\w+>/, '*')));
     // What is in a module's `options` is its own affair: for us they are one setting.
     const isOpen = ([section, , key]: string[]) => section === 'providers' && key === 'options';
+    const isNamed = ([section, key]: string[], index: number) =>
+      index === 1
+        ? /^(providers|streams)$/.test(section!)
+        : index === 2 && section === 'telemetry' && key === 'headers';
     const leaves = (value: unknown, path: string[]): string[] =>
       typeof value !== 'object' || value === null || Array.isArray(value) || isOpen(path)
-        ? [path.map((key, index) => (index === 1 && /^(providers|streams)$/.test(path[0]!) ? '*' : key)).join('.')]
+        ? [path.map((key, index) => (isNamed(path, index) ? '*' : key)).join('.')]
         : Object.entries(value).flatMap(([key, item]) => leaves(item, [...path, key]));
     const set = new Set(leaves(config, []));
     expect([...set].filter((path) => !paths.has(path))).toEqual([]);

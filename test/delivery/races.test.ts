@@ -1,4 +1,5 @@
 // A turn and somebody else at the same message: what the API answered stands, and no outage of the store is blamed on a provider.
+
 import { pino } from 'pino';
 import { ulid } from 'ulid';
 import { afterEach, expect, test } from 'vitest';
@@ -14,6 +15,7 @@ import { createJobs } from '../../src/store/queue.ts';
 import { createSeal } from '../../src/store/seal.ts';
 import { createSuppressions } from '../../src/store/suppressions.ts';
 import type { World } from '../../src/store/world.ts';
+import { noTraces } from '../../src/tracing/traces.ts';
 import { startRedis } from '../support/redis.ts';
 
 const log = pino({ level: 'silent' });
@@ -113,6 +115,7 @@ async function stage({ send, lookUp, meanwhile, providers = ['only'] }: Staging)
     bodiesMs: minute,
     clock,
     storeReadySince: () => 0,
+    traces: noTraces,
     observer: { moved: () => {}, attempted: () => {}, failedOver: () => {}, storeAway: () => {} },
     recordEvent: async () => {},
   });

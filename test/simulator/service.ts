@@ -1,4 +1,5 @@
 // The service itself under virtual time: the real stages, put together as the roles put them together, on a store in memory.
+
 import {
   delivery as deliverySettings,
   health as healthSettings,
@@ -15,6 +16,7 @@ import { createRescue, type Rescue } from '../../src/rescue/rescue.ts';
 import type { AccountRecord } from '../../src/store/accounts.ts';
 import type { Seal } from '../../src/store/seal.ts';
 import type { World } from '../../src/store/world.ts';
+import { noTraces } from '../../src/tracing/traces.ts';
 import { recordEvent } from '../../src/webhooks/record.ts';
 import type { Clock, Process } from './clock.ts';
 import type { Dice } from './detection/dice.ts';
@@ -176,6 +178,7 @@ export function startWorker(ground: Ground, process: Process): void {
     bodiesMs,
     clock: wall,
     storeReadySince: () => readySince,
+    traces: noTraces,
     observer,
   });
   queue.attach({ process, life: process.life, take: delivery.take, free: { ...settings.delivery.concurrency } });
