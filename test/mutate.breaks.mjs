@@ -324,8 +324,8 @@ export const breaks = [
   },
   {
     file: 'health.ts',
-    find: 'epoch: health.epoch + 1,',
-    put: 'epoch: health.epoch,',
+    find: 'const epoch = health.epoch + 1;',
+    put: 'const epoch = health.epoch;',
     means: 'evidence from before a change of state counts after it',
   },
   {
@@ -336,7 +336,7 @@ export const breaks = [
   },
   {
     file: 'health.ts',
-    find: "const until = state === 'suspect' ? now + settings.max_rest : now + rest;",
+    find: "const until = state === 'suspect' && !health.fallen ? now + settings.max_rest : now + rest;",
     put: 'const until = now + rest;',
     means: 'a suspicion is over as soon as a short rest',
   },
@@ -354,14 +354,14 @@ export const breaks = [
   },
   {
     file: 'health.ts',
-    find: "if (quiet && quiet.kind !== 'slow' && quiet.certain)",
-    put: "if (quiet && quiet.kind !== 'slow')",
+    find: "if (quiet && quiet.kind !== 'slow' && quiet.certain && !late)",
+    put: "if (quiet && quiet.kind !== 'slow' && !late)",
     means: 'an incident is declared before it is certain',
   },
   {
     file: 'health.ts',
-    find: "if (quiet && quiet.kind !== 'slow' && quiet.certain)",
-    put: 'if (quiet?.certain)',
+    find: "if (quiet && quiet.kind !== 'slow' && quiet.certain && !late)",
+    put: 'if (quiet?.certain && !late)',
     means: 'slow mail is sent again as if it were lost',
   },
   {
@@ -372,9 +372,45 @@ export const breaks = [
   },
   {
     file: 'health.ts',
-    find: 'leastSuspectMs && finding && !quiet && finding.score <',
-    put: 'leastSuspectMs && finding && finding.score <',
+    find: 'finding !== null && !quiet && finding.score <',
+    put: 'finding !== null && finding.score <',
     means: 'a suspicion ends though the finding still says silent',
+  },
+  {
+    file: 'health.ts',
+    find: "slow && finding.proven && !health.fallen ? 'down' : 'suspect',",
+    put: "'down',",
+    means: 'late probes, or our own outage, convict a provider',
+  },
+  {
+    file: 'health.ts',
+    find: "slow && finding.proven && !health.fallen ? 'down' : 'suspect',",
+    put: "slow && finding.proven ? 'down' : 'suspect',",
+    means: 'a slow provider that falls silent is never convicted of it',
+  },
+  {
+    file: 'health.ts',
+    find: 'const mayClear = !health.fallen && mayReturn',
+    put: 'const mayClear = mayReturn',
+    means: 'our own outage brings a dead provider back untested',
+  },
+  {
+    file: 'health.ts',
+    find: "if (state === 'suspect') return silentSince === null",
+    put: "if (state === 'suspect') return silentSince !== null",
+    means: 'a suspicion rests on what was before it and has had its effect',
+  },
+  {
+    file: 'health.ts',
+    find: "health.cause === 'slow' && now - (quiet?.since ?? now) < latestMs",
+    put: 'now - (quiet?.since ?? now) < 0',
+    means: 'late mail of a slow provider is sent again as if it were lost',
+  },
+  {
+    file: 'findings.ts',
+    find: 'settings.suspect_score + moreFor(reading.cells, now);',
+    put: 'settings.suspect_score + moreFor(cells, now);',
+    means: 'after a clock jump or an outage of ours a provider is suspected the sooner',
   },
   {
     file: 'health.ts',

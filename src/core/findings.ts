@@ -102,7 +102,7 @@ function weigh(
       curves && reading.confirms
         ? totalQuiet(curves, cells, reading.newestHeardAt, now, () => 'unknown')
         : { score: 0, since: now, messages: 0, groups: 0 };
-    const threshold = settings.suspect_score + moreFor(cells, now);
+    const threshold = settings.suspect_score + moreFor(reading.cells, now);
     weighed.set(name, { reading: { ...reading, minutes }, cells, curves, learned, total, threshold });
   }
   return weighed;
@@ -205,10 +205,11 @@ function findingOn(
     'fine',
     total,
     total.messages === 0 ? 'nothing is missing' : `nothing improbable: ${words(total, now)}`,
+    proven(total.since),
   );
 }
 
-/** What is added to a threshold for how much mail there is: a decade for ten times as much, within limits. */
+/** What is added to a threshold for how much mail there is, judged or not: a decade for ten times as much, within limits. */
 function moreFor(cells: readonly Cell[], now: number): number {
   let taken = 0;
   let oldest = now;

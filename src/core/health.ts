@@ -6,7 +6,8 @@
 //    └──► errors, silence ──┤ each time
 //    └──► account refused ──► suspended ─► probing, once the account says so or a probe is confirmed
 //
-// A relapse on the way back is a fall like any other: it rests, twice as long. `quarantined` is an operator's, and never ends by itself.
+// A relapse on the way back is a fall like any other: it rests, twice as long. Tests that are not heard of make it suspect again: what
+// convicts it is all that is missing, and that news reaches us. `quarantined` is an operator's, and never ends by itself.
 import { type Evidence, tally } from './evidence.ts';
 import type { Finding } from './findings.ts';
 
@@ -32,6 +33,8 @@ export interface Health {
   readonly reason: string;
   /** How often it has fallen without having been up for `settled_after` in between; each one doubles the rest. */
   readonly falls: number;
+  /** Has it been down or suspended since it was last up? Then only tests bring it back. */
+  readonly fallen: boolean;
   /** Null while nothing is wrong. */
   readonly cause: FallCause | null;
   /** The acceptance time from which its mail is missing; null where nothing says so. */
@@ -53,6 +56,7 @@ export function newHealth(now: number): Health {
     until: null,
     reason: 'no evidence against it yet',
     falls: 0,
+    fallen: false,
     cause: null,
     silentSince: null,
     step: 0,
@@ -99,8 +103,11 @@ export const rampShares: readonly number[] = [0.05, 0.25, 0.5];
 // Two silent probes: on its way back a provider has to prove itself, and few messages are at stake.
 const silentProbes = 2;
 const hourMs = 3_600_000;
+// Signs of life that are older are counted by the minute.
+const minuteMs = 60_000;
 // What has come at the last moment may be followed by more silence: a suspicion lasts a little.
 const leastSuspectMs = 10_000;
+const latestMs = 30 * 60_000;
 // A step of the ramp may pass without any mail at all after so many times its length.
 const idleDwells = 10;
 
@@ -109,6 +116,13 @@ const carries = (state: HealthState) => state === 'up' || state === 'ramping';
 /** Does it carry mail at all: of preference, or while it is suspect for want of anything better? */
 export function carriesMail(state: HealthState | undefined): boolean {
   return state === 'up' || state === 'suspect' || state === 'ramping';
+}
+
+/** What was accepted before this says nothing about it now, epoch ms: the evidence of before has had its effect. Of a suspicion all counts that it rests on. */
+export function judgedFrom({ state, since, epoch, silentSince }: Health): number {
+  if (state === 'suspect') return silentSince === null ? 0 : silentSince - (silentSince % minuteMs);
+  // One that has never been judged has no `since` that all processes agree on.
+  return epoch > 1 && (state === 'up' || state === 'probing' || state === 'ramping') ? since : 0;
 }
 
 /** May traffic come back now? So that away, back and away again is the most that happens within an hour. */
@@ -142,7 +156,9 @@ export function judge(
   const change = (state: HealthState, reason: string, more: Partial<Health> = {}): Health => {
     const switched = carries(state) !== carries(health.state);
     const switches = switched ? [...health.switches, now].slice(-settings.switches_per_hour) : health.switches;
-    return { ...health, state, reason, epoch: health.epoch + 1, since: now, until: null, step: 0, switches, ...more };
+    const fallen = state === 'down' || state === 'suspended' || (health.fallen && state !== 'up');
+    const epoch = health.epoch + 1;
+    return { ...health, state, reason, epoch, since: now, until: null, step: 0, fallen, switches, ...more };
   };
   const fall = (
     state: 'suspect' | 'down' | 'suspended',
@@ -155,7 +171,7 @@ export function judge(
     const again = health.state === 'suspect' ? 0 : 1;
     const falls = settled ? 1 : Math.max(1, health.falls + again);
     const rest = Math.min(settings.rest * 2 ** Math.min(falls - 1, 30), settings.max_rest);
-    const until = state === 'suspect' ? now + settings.max_rest : now + rest;
+    const until = state === 'suspect' && !health.fallen ? now + settings.max_rest : now + rest;
     return change(state, reason, { until, falls, cause, silentSince });
   };
   const recovered = { cause: null, silentSince: null };
@@ -212,33 +228,35 @@ export function judge(
   }
 
   function suspected(): Health {
-    if (quiet && quiet.kind !== 'slow' && quiet.certain)
+    // Of a slow one nobody knows yet how late its mail comes: it has to be missing for longer than mail is ever late.
+    const late = health.cause === 'slow' && now - (quiet?.since ?? now) < latestMs;
+    if (quiet && quiet.kind !== 'slow' && quiet.certain && !late)
       return fall('down', causeOf(quiet), quiet.detail, quiet.since ?? health.silentSince);
-    if (finding?.kind === 'feedback_lost' && mayReturn(health, settings, now, alone))
+    const mayClear = !health.fallen && mayReturn(health, settings, now, alone);
+    if (finding?.kind === 'feedback_lost' && mayClear)
       return change('up', `not its silence but ours: ${finding.detail}`, recovered);
-    if (now - health.since >= leastSuspectMs && finding && !quiet && finding.score < finding.threshold / 2) {
-      return mayReturn(health, settings, now, alone)
-        ? change('up', `news of its mail has come: ${finding.detail}`, recovered)
-        : health;
-    }
-    if (health.until !== null && now >= health.until)
-      return change(
-        'probing',
-        `neither proven nor cleared for ${settings.max_rest / 60_000} minutes: ${health.reason}`,
-      );
-    return health;
+    const isNews = finding !== null && !quiet && finding.score < finding.threshold / 2;
+    if (now - health.since >= leastSuspectMs && isNews && !health.fallen)
+      return mayClear ? change('up', `news of its mail has come: ${finding.detail}`, recovered) : health;
+    if (health.until === null || now < health.until) return health;
+    const seconds = Math.round((now - health.since) / 1_000);
+    return change('probing', `neither proven nor cleared for ${seconds} s: ${health.reason}`);
   }
 
   function probedBySigns({ taken, confirmed }: { readonly taken: number; readonly confirmed: number }): Health {
     const excused = finding?.kind === 'feedback_lost' || finding?.kind === 'recipient_delay';
-    if (!excused && finding && finding.score >= silentProbes && confirmed === 0)
+    if (!excused && finding && finding.score >= silentProbes && confirmed === 0) {
+      // They are too few to tell its silence from late mail, or from ours. That a slow one is slow still is worth an incident.
+      const slow = health.cause === 'slow';
+      const since = Math.min(health.silentSince ?? now, finding.since ?? now);
+      const reason = `none of ${taken} mails that tested it has been heard of`;
       return fall(
-        'down',
-        // Probes of a slow one are late, and nothing of it is missing.
-        health.cause === 'slow' ? 'slow' : 'silence',
-        `none of ${taken} mails that tested it has been heard of`,
-        finding.since ?? health.silentSince,
+        slow && finding.proven && !health.fallen ? 'down' : 'suspect',
+        slow ? 'slow' : 'silence',
+        reason,
+        since,
       );
+    }
     // With little traffic the full number may take hours; a quiet window with some good news is enough.
     const enough = confirmed >= settings.probes || (confirmed > 0 && now - health.since >= settings.window);
     return enough ? comeBack(`${confirmed} probes were confirmed as delivered`) : health;

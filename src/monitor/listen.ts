@@ -15,7 +15,7 @@ import {
 } from '../core/curve.ts';
 import { type Guard, type Ingress, noGuard } from '../core/feedback.ts';
 import { type Finding, type FindingSettings, findings } from '../core/findings.ts';
-import type { Health } from '../core/health.ts';
+import { type Health, judgedFrom } from '../core/health.ts';
 import type { Reading } from '../core/reading.ts';
 import type { PublishedFinding, Traffic, TrafficStore } from '../store/traffic.ts';
 import type { MonitorLog } from './chore.ts';
@@ -146,7 +146,7 @@ export function createListener(parts: ListenParts): Listener {
           frontMs: mine ? frontOf(mine.learned) : 0,
           cells: heard.cells,
           minutes: heard.minutes,
-          floorAt: floorOf(its),
+          floorAt: judgedFrom(its),
           newestHeardAt: heard.newestHeardAt,
           webhookAt: heard.webhookAt,
           polledAt: heard.polledAt,
@@ -182,12 +182,6 @@ export function createListener(parts: ListenParts): Listener {
       before = null;
     },
   };
-}
-
-// In these states the evidence of before has had its effect; in the others it is still what they rest on.
-function floorOf({ state, since, epoch }: Health): number {
-  // One that has never been judged has no `since` that all processes agree on.
-  return epoch > 1 && (state === 'up' || state === 'probing' || state === 'ramping') ? since : 0;
 }
 
 function shown(finding: Finding, { curves }: Reading, now: number): PublishedFinding {

@@ -84,6 +84,9 @@ describe('silent', () => {
     expect(at(30, 200)).toBeCloseTo(7 + Math.log10(3), 9);
     expect(at(1)).toBeCloseTo(6, 9);
     expect([at(100), at(5_000), at(0.3), at(0)]).toEqual([8, 8, 5.5, 5.5]);
+    // A floor makes no less of it.
+    const floored = reading([cell(10 * minute, 'd20', 300, 300)], { floorAt: now - minute });
+    expect(on(floored).threshold).toBeCloseTo(7 + Math.log10(3), 9);
     // A burst of a minute is no rate: ten minutes are the least it is taken over.
     expect(on(reading([cell(minute, 'd20', 100, 100)])).threshold).toBe(7);
     expect(on(reading([])).threshold).toBe(5.5);

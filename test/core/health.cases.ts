@@ -58,6 +58,7 @@ export function health(state: HealthState, fields: Partial<Health> = {}): Health
     until,
     reason: 'told before',
     falls: 0,
+    fallen: state !== 'up' && state !== 'suspect' && state !== 'quarantined',
     cause: fallen,
     silentSince: null,
     step: 0,

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FindingKind } from '../../src/core/findings.ts';
-import { type AccountReading, type Health, judge } from '../../src/core/health.ts';
+import { type AccountReading, type Health, judge, judgedFrom } from '../../src/core/health.ts';
 import {
   accepted,
   anyCase,
@@ -87,6 +87,13 @@ describe('a suspect', () => {
     expect(told(one, 'partial')).toMatchObject({ state: 'down', cause: 'partial' });
   });
 
+  test('for being slow is convicted of a silence that is longer than mail is ever late', () => {
+    const one = health('suspect', { cause: 'slow', until: now + 3_600_000 });
+    const silent = (ms: number) => told(one, 'silent', { since: now - ms });
+    expect(silent(30 * 60_000 - 1)).toBe(one);
+    expect(silent(30 * 60_000)).toMatchObject({ state: 'down', cause: 'silence' });
+  });
+
   test('is up again once its quiet is half as improbable as what made it one', () => {
     const one = health('suspect', { silentSince: now - 1, falls: 2 });
     for (const kind of ['fine', 'recipient_delay', 'learning', 'blind'] as const) {
@@ -127,9 +134,31 @@ describe('a suspect', () => {
     expect(told(one, 'slow', {}, one.until!)).toMatchObject({
       state: 'probing',
       cause: 'slow',
-      reason: 'neither proven nor cleared for 15 minutes: told before',
+      reason: 'neither proven nor cleared for 3601 s: told before',
       switches: [],
     });
+  });
+
+  test('that has fallen before comes back by tests alone, and rests no longer than after its fall', () => {
+    const ramping = health('ramping', { falls: 1, silentSince: now - 9_000 });
+    const one = told(ramping, 'silent', { certain: false });
+    expect(one).toMatchObject({ state: 'suspect', fallen: true, falls: 2, until: now + 60_000 });
+    const at = one.until!;
+    for (const kind of ['fine', 'feedback_lost'] as const) expect(told(one, kind, { score: 0 }, at - 1)).toBe(one);
+    const tested = told(one, 'fine', { score: 0 }, at);
+    expect(tested).toMatchObject({ state: 'probing', fallen: true });
+    expect(tested.reason).toBe('neither proven nor cleared for 60 s: no news of 40 messages');
+  });
+
+  test('is one by all that has been missing since its silence began', () => {
+    const minute = 60_000;
+    for (const ms of [0, 1, minute - 1, minute])
+      expect(judgedFrom(health('suspect', { silentSince: now - ms }))).toBe(now - Math.ceil(ms / minute) * minute);
+    expect(judgedFrom(health('suspect'))).toBe(0);
+    // What was before another state has had its effect there.
+    for (const state of ['up', 'probing', 'ramping'] as const)
+      expect(judgedFrom(health(state, { since: now - 7, silentSince: now - 9_000 }))).toBe(now - 7);
+    expect(judgedFrom(health('up', { epoch: 1 }))).toBe(0);
   });
 
   test('falls for errors and for its account as one that is up', () => {
@@ -186,7 +215,7 @@ describe('on its way back', () => {
     }
   });
 
-  test('two probes that are not heard of are a fall, unless any was, or it is no fault of its own', () => {
+  test('two probes that are not heard of make it suspect, unless any was, or it is no fault of its own', () => {
     const one = health('probing', { falls: 1, silentSince: now - 500_000 });
     const probes = (
       score: number,
@@ -202,17 +231,57 @@ describe('on its way back', () => {
     };
     expect(probes(1.9, 0)).toBe(one);
     expect(probes(2, 0)).toMatchObject({
-      state: 'down',
+      state: 'suspect',
       cause: 'silence',
+      fallen: true,
       falls: 2,
       until: now + 60_000,
-      silentSince: now - 9_000,
+      silentSince: now - 500_000,
       reason: 'none of 3 mails that tested it has been heard of',
       switches: [],
     });
-    expect(probes(2, 0, 'silent', null)).toMatchObject({ state: 'down', silentSince: now - 500_000 });
-    expect(probes(20, 1).state).not.toBe('down');
+    // All that is missing then convicts it, and the rest is the longer one.
+    expect(told(probes(2, 0), 'silent', {}, now + 500)).toMatchObject({ state: 'down', falls: 2, until: now + 60_500 });
+    expect(probes(2, 0, 'silent', null)).toMatchObject({ state: 'suspect', silentSince: now - 500_000 });
+    expect(probes(20, 1).state).toBe('ramping');
     for (const kind of ['feedback_lost', 'recipient_delay'] as const) expect(probes(20, 0, kind)).toBe(one);
+  });
+
+  test('what was suspected and is tested is not convicted by its probes: they may be late, or we may be shut', () => {
+    const suspect = health('suspect', { silentSince: now - 900_000 });
+    const unproven = { proven: false, certain: false };
+    const tested = told(suspect, 'silent', unproven, suspect.until!);
+    expect(tested).toMatchObject({ state: 'probing', fallen: false });
+    const silent = (fields: object) =>
+      judge(
+        tested,
+        [],
+        defaults,
+        now + 60_000,
+        null,
+        around({ finding: finding('fine', { score: 6, since: now, ...fields }), tally: tallied(3, 0) }),
+      );
+    for (const fields of [unproven, { proven: true, certain: true }]) {
+      const again = silent(fields);
+      expect(again).toMatchObject({ state: 'suspect', cause: 'silence', silentSince: now - 900_000, fallen: false });
+      // Its news has come, late as it was; and it has not fallen.
+      expect(told(again, 'fine', { score: 0 }, now + 90_000)).toMatchObject({ state: 'up' });
+    }
+  });
+
+  test('one that was slow is slow still when its probes are late, and in the open only if that is proven', () => {
+    const late = (proven: boolean, fallen = false) =>
+      judge(
+        health('probing', { cause: 'slow', fallen }),
+        [],
+        defaults,
+        now,
+        null,
+        around({ finding: finding('fine', { score: 2, since: now - 9_000, proven }), tally: tallied(3, 0) }),
+      );
+    expect(late(true)).toMatchObject({ state: 'down', cause: 'slow' });
+    expect(late(false)).toMatchObject({ state: 'suspect', cause: 'slow' });
+    expect(late(true, true)).toMatchObject({ state: 'suspect', cause: 'slow' });
   });
 
   test('one that never confirms is not judged by its silence while it is tested', () => {

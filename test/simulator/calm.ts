@@ -22,6 +22,8 @@ const horizons = [20_000, 8_000, 3_000];
 const secondsForMs = 110_000;
 const widthMs = (ageMs: number) => (ageMs > secondsForMs ? 31_000 : 600);
 const tablesEveryMs = 300_000;
+// A listener that has not looked for five seconds takes it that its machine stood still, and judges nothing of before.
+const sparedMs = 2_000;
 const loud: readonly FindingKind[] = ['silent', 'partial', 'slow', 'feedback_lost', 'recipient_delay'];
 const restedStates: readonly Health['state'][] = ['down', 'suspended', 'quarantined'];
 
@@ -62,6 +64,7 @@ export function createCalm(
   let calm = false;
   let looks = 0;
   let notBefore = 0;
+  let lookedAt = Number.NEGATIVE_INFINITY;
 
   const index = (ageMs: number) => Math.min(steps - 1, Math.max(0, Math.ceil(6 * Math.log2(Math.max(ageMs, 1) / 250))));
 
@@ -193,7 +196,7 @@ export function createCalm(
             }
             return real;
           }
-          if (calm) {
+          if (calm && clock.now() - lookedAt < sparedMs) {
             const now = shelf.time();
             if (signs.guard) signs.guard = { ...signs.guard, judgedAt: now };
             const all = [...last].map(([name, heard]) => {
@@ -203,6 +206,7 @@ export function createCalm(
             return new Map(all);
           }
           looks += 1;
+          lookedAt = clock.now();
           last = await listener.listen(health);
           return last;
         },

@@ -3,7 +3,14 @@ import { type Curves, curvesOf, fold, frontOf, type Learned, skip } from '../../
 import { delayBin, delayBins } from '../../../src/core/delays.ts';
 import { type Guard, type Ingress, noGuard } from '../../../src/core/feedback.ts';
 import { type Finding, type FindingSettings, findings } from '../../../src/core/findings.ts';
-import { type Health, type HealthSettings, judge, newHealth, rampShares } from '../../../src/core/health.ts';
+import {
+  type Health,
+  type HealthSettings,
+  judge,
+  judgedFrom,
+  newHealth,
+  rampShares,
+} from '../../../src/core/health.ts';
 import type { Reading } from '../../../src/core/reading.ts';
 import type { Line, Taken } from './line.ts';
 
@@ -256,7 +263,6 @@ export function createWatch({
       const storeNow = now + offset();
       const readings = new Map<string, Reading>();
       for (const one of watched) {
-        const { state, since, epoch } = one.health;
         const { cells, minutes } = one.line.read(now);
         readings.set(one.name, {
           confirms: true,
@@ -264,7 +270,7 @@ export function createWatch({
           frontMs: fronts ? frontOf({ ...one.learned, fronts: one.fronts }) : 0,
           cells,
           minutes,
-          floorAt: epoch > 1 && (state === 'up' || state === 'probing' || state === 'ramping') ? since : 0,
+          floorAt: judgedFrom(one.health),
           newestHeardAt: one.line.newestHeardAt,
           webhookAt: one.line.webhookAt,
           polledAt: one.polledAt,
