@@ -407,6 +407,36 @@ export const breaks = [
     means: 'late mail of a slow provider is sent again as if it were lost',
   },
   {
+    file: 'feedback.ts',
+    find: 'if (guard.shut && !shut) floors[name] = now;',
+    put: '',
+    means: 'the first probe through a door that was shut proves the silence behind it',
+  },
+  {
+    file: 'feedback.ts',
+    find: 'failing && !within(newestWebhook, ingress.okAt ?? 0, now);',
+    put: 'failing;',
+    means: 'a probe that fails for reasons of its own shuts the door',
+  },
+  {
+    file: 'feedback.ts',
+    find: 'if (ingress === null && unheard && isQuiet(one, now))',
+    put: 'if (false)',
+    means: 'the first news after none at all proves a silence',
+  },
+  {
+    file: 'feedback.ts',
+    find: '(newestHeardAt ?? 0) > (doubt.heardAt ?? 0)',
+    put: '(one.reading.webhookAt ?? 0) > doubt.at',
+    means: 'old mail that is opened clears a provider that has swallowed the rest',
+  },
+  {
+    file: 'feedback.ts',
+    find: 'Math.min(graceMs, doubt.at - since)',
+    put: 'doubt.at - since',
+    means: 'a silence of hours is in doubt for as long again',
+  },
+  {
     file: 'findings.ts',
     find: 'settings.suspect_score + moreFor(reading.cells, now);',
     put: 'settings.suspect_score + moreFor(cells, now);',

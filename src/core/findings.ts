@@ -5,7 +5,7 @@
 //   quiet everywhere, or our own door is shut ........ feedback_lost: an alert, and no switch
 import { ageAt, type Curves } from './curve.ts';
 import type { Cell } from './delays.ts';
-import { type Guard, guardAfter, type Ingress, quietToo } from './feedback.ts';
+import { type Guard, guardAfter, type Ingress, isSettled, quietToo } from './feedback.ts';
 import { type Control, partialQuiet, type Quiet, quietestGroup, totalQuiet } from './quiet.ts';
 import { type Reading, type Weighed, within } from './reading.ts';
 import { arrivesLate, slowQuiet } from './slow.ts';
@@ -128,8 +128,9 @@ function findingOn(
   const certainFrom = me.threshold + settings.silence_score - settings.suspect_score;
   const finding = (kind: FindingKind, quiet: Quiet, detail: string, proven = false): Finding => {
     const { score, messages, groups } = quiet;
-    const agrees =
-      !reading.canAsk || (reading.askedAt ?? 0) > quiet.since || now - quiet.since > Math.max(unansweredMs, usualMs);
+    const isTold = reading.canAsk && (reading.askedAt ?? 0) > quiet.since;
+    const isOverdue = !reading.canAsk || now - quiet.since > Math.max(unansweredMs, usualMs);
+    const agrees = isTold || (isOverdue && isSettled(guard, name, quiet.since, now));
     const since = messages > 0 ? quiet.since : null;
     const certain = proven && agrees && score >= certainFrom + (kind === 'partial' ? partialPenalty : 0);
     return { kind, score, since, messages, groups, threshold: suspectFrom, proven, certain, usualMs, detail };

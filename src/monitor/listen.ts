@@ -97,9 +97,9 @@ export function createListener(parts: ListenParts): Listener {
     const stored = await traffic.readGuard();
     if (stored === null) return noGuard;
     const away = now - stored.judgedAt;
-    if (away < awayMs && away > -jumpMs) return stored.guard;
+    if (away < awayMs && away > -jumpMs) return { ...noGuard, ...stored.guard };
     log.info({ away_ms: away }, 'no monitor has looked for a while; silence is judged from now on');
-    return { ...stored.guard, floorAt: now };
+    return { ...noGuard, ...stored.guard, floorAt: now };
   }
 
   async function knownOf(name: string, heard: Traffic, health: Health, lost: boolean): Promise<Known> {

@@ -53,6 +53,87 @@ describe('our own door', () => {
   });
 });
 
+describe('our own door has been shut', () => {
+  const failing: Ingress = { okAt: now - 10 * minute, failedAt: now - second };
+  const calm = { a: steady([], { webhookAt: now - 6 * minute }), b: steady([]), c: steady([], { confirms: false }) };
+
+  test('though nobody was quiet enough yet to miss anything: what was accepted before it opened is not judged', () => {
+    const before = look(calm, noGuard, failing);
+    expect(before.kinds).toEqual({ a: 'fine', b: 'fine', c: 'blind' });
+    expect(before.guard).toEqual({ ...noGuard, shut: true });
+    const missing = { ...calm, a: steady(silent, { webhookAt: now - 6 * minute }) };
+    const open = { ...failing, okAt: now };
+    const { kinds, guard } = look(missing, before.guard, open);
+    expect(guard).toEqual({ ...noGuard, floors: { a: now, b: now } });
+    expect(kinds.a).toBe('fine');
+    // Without that, the first probe that comes through would have proven its silence.
+    expect(look(missing, noGuard, open).of('a')).toMatchObject({ kind: 'silent', certain: true });
+  });
+
+  test('not when webhooks came in all the while', () => {
+    const half = now - 5 * minute;
+    const heard = (webhookAt: number) => look({ a: steady([], { webhookAt }) }, noGuard, failing).guard.shut;
+    expect([heard(half), heard(half + 1)]).toEqual([true, false]);
+    expect(look({ a: steady([], { webhookAt: now }) }, { ...noGuard, shut: true }, failing).guard.floors).toEqual({
+      a: now,
+    });
+  });
+});
+
+describe('where nothing tells whether our door is open', () => {
+  const heardAt = since - minute;
+  const quiet = steady(silent, { newestHeardAt: heardAt });
+  const doubts = (at: number): Guard => ({ ...noGuard, doubts: { a: { at, heardAt } } });
+  const others = { b: steady([], { webhookAt: now }) };
+
+  test('a silence is in doubt as long as nothing comes', () => {
+    expect(look({ a: quiet, b: steady([]) }).guard).toEqual(doubts(now));
+    expect(look({ a: quiet, ...others }).guard).toEqual(noGuard);
+    expect(look({ a: steady(cellsFor(['d1'], 3)), b: steady([]) }).guard).toEqual(noGuard);
+    // Where our door is probed, that tells.
+    expect(look({ a: quiet, b: steady([]) }, noGuard, { okAt: since, failedAt: null }).guard).toEqual(noGuard);
+  });
+
+  test('and is certain when news has come for as long as none did, or for ten minutes', () => {
+    const certain = (at: number, ageMs = 120 * second) => {
+      const { of, guard } = look(
+        { a: steady(cellsFor(tail(8), 3, 0, ageMs), { newestHeardAt: heardAt - ageMs }), ...others },
+        { ...noGuard, doubts: { a: { at, heardAt: heardAt - ageMs } } },
+      );
+      expect(of('a')).toMatchObject({ kind: 'silent', proven: true });
+      return [of('a').certain, guard.doubts.a !== undefined];
+    };
+    const half = now - 60 * second;
+    expect([certain(half + 1), certain(half)]).toEqual([
+      [false, true],
+      [true, true],
+    ]);
+    const long = 60 * minute;
+    expect([certain(now - 10 * minute + 1, long), certain(now - 10 * minute, long)]).toEqual([
+      [false, true],
+      [true, false],
+    ]);
+    // A provider that was asked about its mail, and knows of none of it, has told by another way.
+    const asked = steady(silent, { newestHeardAt: heardAt, canAsk: true, askedAt: now });
+    expect(look({ a: asked, ...others }, doubts(now - 1)).of('a').certain).toBe(true);
+  });
+
+  test('and is over when any of it is heard of: the rest is still to come, and is not judged', () => {
+    const back = steady(silent, { newestHeardAt: heardAt + 1, webhookAt: now });
+    for (const [at, floors] of [
+      [now - 1, { a: now }],
+      [now - 10 * minute, {}],
+    ] as const) {
+      const { guard } = look({ a: back, ...others }, doubts(at));
+      expect(guard).toEqual({ ...noGuard, floors });
+    }
+    expect(look({ a: back, ...others }, doubts(now - 1)).kinds.a).toBe('fine');
+    // Of old mail that is opened now, nothing follows for what is missing.
+    const opened = steady(silent, { newestHeardAt: heardAt, webhookAt: now });
+    expect(look({ a: opened, ...others }, doubts(now - 1)).guard).toEqual(doubts(now - 1));
+  });
+});
+
 describe('everyone is quiet at once', () => {
   test('so it is us', () => {
     const { kinds, guard } = look({ a: steady(silent), b: steady(cellsFor(tail(2), 3)) });
@@ -156,7 +237,7 @@ describe('lost news', () => {
       expect({ kinds, guard }).toEqual({ kinds: { a: 'feedback_lost', b: 'fine' }, guard: lost(all) });
     }
     const still = look({ a: steady(silent) }, lost(true), { okAt: null, failedAt: now });
-    expect(still.guard).toEqual(lost(true));
+    expect(still.guard).toEqual({ ...lost(true), shut: true });
   });
 
   test('is back with any webhook, or a probe that comes through; what was accepted before is not judged', () => {
@@ -168,7 +249,7 @@ describe('lost news', () => {
     for (const { kinds, guard } of back) {
       // In this very look already: what its webhooks would have told is lost for good.
       expect(kinds.a).toBe('fine');
-      expect(guard).toEqual({ floorAt: 0, floors: { a: now }, lost: {} });
+      expect(guard).toEqual({ ...noGuard, floors: { a: now } });
     }
   });
 
@@ -184,6 +265,6 @@ describe('lost news', () => {
   test('keeps the floors of the others', () => {
     const before = { ...lost(true), floorAt: since, floors: { b: 5 } };
     const { guard } = look({ a: steady([], { webhookAt: now }), b: steady([]) }, before);
-    expect(guard).toEqual({ floorAt: since, floors: { a: now, b: 5 }, lost: {} });
+    expect(guard).toEqual({ ...noGuard, floorAt: since, floors: { a: now, b: 5 } });
   });
 });

@@ -176,7 +176,7 @@ describe('silent', () => {
     });
     expect(on(steady(silent), { guard: { ...noGuard, floorAt: later } }).kind).toBe('fine');
     expect(on(steady(silent), { guard: { ...noGuard, floors: { a: later } } }).kind).toBe('fine');
-    const floors = { floorAt: since, floors: { a: since, b: now }, lost: {} };
+    const floors = { ...noGuard, floorAt: since, floors: { a: since, b: now } };
     expect(on(steady(silent, { floorAt: since }), { guard: floors }).kind).toBe('silent');
   });
 });
@@ -344,6 +344,8 @@ describe('the same verdict', () => {
       floorAt: oneOf([0, 0, now - 10 * minute]),
       floors: oneOf([{}, {}, { a: now - 20 * minute, c: now - minute }]),
       lost: oneOf([{}, {}, { b: { since: now - 9 * minute, all: true } }, { a: { since: now - minute, all: false } }]),
+      doubts: oneOf([{}, {}, { a: { at: now - minute, heardAt: null }, d: { at: now - 20 * minute, heardAt: now } }]),
+      shut: oneOf([false, false, true]),
     }),
     ingress: fc.option(fc.record({ okAt: moment, failedAt: moment })),
   });
@@ -352,7 +354,10 @@ describe('the same verdict', () => {
   function judged({ guard, ingress }: World, readings: readonly (readonly [string, Reading])[]) {
     const told = new Map(readings);
     const { findings: found, guard: next } = findings(told, guard, ingress, settings, now);
-    const kept = { ...next, lost: Object.entries(next.lost).sort(), floors: Object.entries(next.floors).sort() };
+    const kept = Object.entries(next).map(([what, all]) => [
+      what,
+      typeof all === 'object' ? Object.entries(all).sort() : all,
+    ]);
     return { found: Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1))), kept };
   }
 

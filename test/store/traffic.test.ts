@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binEnd, delayBin, delayBins } from '../../src/core/delays.ts';
+import { noGuard } from '../../src/core/feedback.ts';
 import { mailboxGroup } from '../../src/core/mailbox.ts';
 import { beginAttempt, type Lane } from '../../src/core/message.ts';
 import { keys, pastBlocks, recentBlocks } from '../../src/store/keys.ts';
@@ -399,8 +400,9 @@ describe('beside the counts', () => {
   test('the curve, the guard and the tallies are kept, and dropped', async () => {
     const { traffic, ...stage } = createStage(client, freshName());
     expect(await traffic.readGuard()).toBeNull();
-    await traffic.writeGuard({ guard: { floorAt: 5, floors: {}, lost: {} }, judgedAt: base });
-    expect(await traffic.readGuard()).toEqual({ guard: { floorAt: 5, floors: {}, lost: {} }, judgedAt: base });
+    const stored = { guard: { ...noGuard, floorAt: 5, lost: { postmark: { since: 3, all: true } } }, judgedAt: base };
+    await traffic.writeGuard(stored);
+    expect(await traffic.readGuard()).toEqual(stored);
     expect((await traffic.read(stage.name)).curve).toBeNull();
     await traffic.writeCurve(stage.name, '{"a":1}');
     expect((await traffic.read(stage.name)).curve).toBe('{"a":1}');
