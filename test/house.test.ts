@@ -107,6 +107,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'providers/index.ts',
       contract,
       types('src/core'),
+      'src/core/quarantine.ts',
       'src/store',
       'src/intake',
       'src/delivery',

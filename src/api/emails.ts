@@ -25,6 +25,8 @@ export interface EmailParts {
   readonly rules: () => SendRules;
   readonly senders: readonly string[];
   readonly batchLimit: number;
+  /** Is what this provider told at that time (epoch ms) not to be believed? */
+  readonly distrusted: (provider: string, at: number) => boolean;
   readonly closing: () => boolean;
   /** Why no mail can be taken in now; null when it can. */
   readonly refusing: () => string | null;
@@ -59,6 +61,7 @@ const listQuery = z.strictObject({
 export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
   const routes: Routes = documented(app);
   const { intake, changes, messages } = parts;
+  const shown = (message: Message) => viewMessage(message, parts.distrusted);
 
   async function take(request: FastifyRequest, inputs: readonly unknown[], pathOf: (index: number) => string) {
     const caller = callerOf(request);
@@ -177,7 +180,7 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
         ...(since !== undefined && { since: Date.parse(since) }),
         ...(until !== undefined && { until: Date.parse(until) }),
       });
-      const data = found.messages.filter((message) => mayRead(caller, message)).map(viewMessage);
+      const data = found.messages.filter((message) => mayRead(caller, message)).map(shown);
       return reply.send({ object: 'list', data, next_cursor: found.cursor });
     },
   });
@@ -191,7 +194,7 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
     answers: { 200: messageView },
     errors: ['not_found'],
     async handler(request, reply) {
-      return reply.send(viewMessage(await find(request)));
+      return reply.send(shown(await find(request)));
     },
   });
 
@@ -214,7 +217,7 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
           faults: [{ path: 'scheduled_at', message: `is more than ${limits.schedule_ahead / 86_400_000} days ahead` }],
         });
       }
-      return reply.send(viewMessage(changedOrThrow(await changes.reschedule(id, Math.max(at, now)))));
+      return reply.send(shown(changedOrThrow(await changes.reschedule(id, Math.max(at, now)))));
     },
   });
 
@@ -229,7 +232,7 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
     errors: ['not_found', 'not_changeable', 'store_unavailable'],
     async handler(request, reply) {
       const { id } = await find(request);
-      return reply.send(viewMessage(changedOrThrow(await changes.cancel(id))));
+      return reply.send(shown(changedOrThrow(await changes.cancel(id))));
     },
   });
 

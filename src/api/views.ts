@@ -61,13 +61,20 @@ export const messageView = z
         provider: z.string(),
         recipient: z.string().nullable(),
         detail: z.string(),
+        distrusted: z.boolean().meta({
+          description:
+            'Told by a provider at a time from which on it is not to be believed. What came once it was quarantined has moved nothing.',
+        }),
       }),
     ),
   })
   .meta({ id: 'Email', description: 'A message: what was asked, where it stands, and everything that was tried.' });
 
-/** A message as the API shows it: never its texts or attachments. */
-export function viewMessage(message: Message): z.output<typeof messageView> {
+/** A message as the API shows it: never its texts or attachments. @param distrusted Is what this provider told at that time (epoch ms) not to be believed? */
+export function viewMessage(
+  message: Message,
+  distrusted: (provider: string, at: number) => boolean,
+): z.output<typeof messageView> {
   const { envelope, flow } = message;
   const addresses = addressesOf(envelope);
   return {
@@ -108,6 +115,7 @@ export function viewMessage(message: Message): z.output<typeof messageView> {
       provider: event.provider,
       recipient: addresses[event.recipient] ?? null,
       detail: event.detail,
+      distrusted: event.distrusted ?? distrusted(event.provider, event.at),
     })),
   };
 }

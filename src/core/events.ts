@@ -25,18 +25,24 @@ const statusByEvent: Partial<Record<EventType, RecipientStatus>> = {
 // Opens and clicks of a mail to fifty people can be endless; what matters for the status has long happened by then.
 const eventsKept = 200;
 
-/** Adds one event. The same event twice changes nothing, and the order of events does not matter to any status. */
+/**
+ * Adds one event. The same event twice changes nothing, and the order of events does not matter to any status. A distrusted one is kept
+ * and moves nothing, until the same one is told again by a provider that is believed.
+ */
 export function addEvent(flow: Flow, event: MessageEvent): Flow {
-  if (flow.events.some(({ id, provider }) => id === event.id && provider === event.provider)) return flow;
+  const known = flow.events.find(({ id, provider }) => id === event.id && provider === event.provider);
+  if (known && (event.distrusted || !known.distrusted)) return flow;
   // `sent` repeats the acceptance: once the message was rescued from there, it must not end the rescue.
   const stale = event.type === 'sent' && takenBackFrom(flow).includes(event.provider);
-  const reached = stale ? undefined : statusByEvent[event.type];
+  const reached = stale || event.distrusted ? undefined : statusByEvent[event.type];
   const recipients = flow.recipients.map((status, index) =>
     reached && event.recipient === index && rank[reached] > rank[status] ? reached : status,
   );
   // By time, then by what tells them apart: the list reads the same whatever order the events came in.
   const key = ({ id, provider }: MessageEvent) => `${id} ${provider}`;
-  const events = [...flow.events, event].sort((a, b) => a.at - b.at || (key(a) < key(b) ? -1 : 1));
+  const events = [...flow.events.filter((one) => one !== known), event].sort(
+    (a, b) => a.at - b.at || (key(a) < key(b) ? -1 : 1),
+  );
   return { ...flow, recipients, events: events.slice(-eventsKept) };
 }
 
@@ -61,7 +67,12 @@ export function isSignOfLife(type: EventType): boolean {
   return signsOfLife.has(type);
 }
 
-/** Has the provider shown any sign of working on this message? */
+/** Has the provider shown any sign of working on this message? Of one that is not believed nothing counts. */
 export function hasSignOfLife(flow: Flow, provider: string): boolean {
-  return flow.events.some((event) => event.provider === provider && isSignOfLife(event.type));
+  return flow.events.some((event) => event.provider === provider && showsLife(event));
+}
+
+/** Is this event a sign of life that counts? */
+export function showsLife({ type, distrusted }: MessageEvent): boolean {
+  return isSignOfLife(type) && !distrusted;
 }

@@ -61,6 +61,8 @@ export interface MessageEvent {
   readonly provider: string;
   readonly recipient: number;
   readonly detail: string;
+  /** True: it came while its provider was quarantined; it is kept, and of no effect. False: it came after a release. Absent for nearly all. */
+  readonly distrusted?: boolean;
 }
 
 /** Why nothing more will be tried for the recipients still pending. `resend` by an operator takes it away. */

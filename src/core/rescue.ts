@@ -1,5 +1,5 @@
 // Rescue: what becomes of a message that a provider accepted and never confirmed, once that provider is known to swallow mail. Pure.
-import { isSignOfLife } from './events.ts';
+import { hasSignOfLife, showsLife } from './events.ts';
 import { type Attempt, type End, type Flow, openAttempt, roundAttempts, takenBackFrom } from './message.ts';
 
 /** What a stream wants done with mail that was swallowed: send it again, ask an operator first, or leave it. */
@@ -44,7 +44,7 @@ export function rescueOf(facts: RescueFacts, provider: string, policy: RescuePol
   if (before === provider) return leave(null, 'it was taken back already');
   const silent = silentRecipients(flow, provider);
   if (silent.size === 0) {
-    return heardOf(flow, provider)
+    return hasSignOfLife(flow, provider)
       ? leave('confirmed_late', `${provider} has confirmed it after all`)
       : leave(null, `nobody waits for what ${provider} has of it`);
   }
@@ -79,7 +79,7 @@ export function rescueOf(facts: RescueFacts, provider: string, policy: RescuePol
 export function releaseOf(facts: RescueFacts, provider: string, now: number): RescueStep {
   const { flow } = facts;
   if (!isHeldFor(flow, provider)) {
-    return flow.recipients.includes('pending') || !heardOf(flow, provider)
+    return flow.recipients.includes('pending') || !hasSignOfLife(flow, provider)
       ? leave(null, 'somebody else has seen to it')
       : leave('confirmed_late', `${provider} has confirmed it after all`);
   }
@@ -123,7 +123,7 @@ export function endOfRescue(flow: Flow): RescueCount | null {
 
 /** The recipients, by index, whom `provider` was the last to take, and of whom it has said nothing since. */
 function silentRecipients(flow: Flow, provider: string): ReadonlySet<number> {
-  const told = flow.events.filter((event) => event.provider === provider && isSignOfLife(event.type));
+  const told = flow.events.filter((event) => event.provider === provider && showsLife(event));
   const silent = flow.recipients.flatMap((status, index) => {
     if (status !== 'sent' || told.some(({ recipient }) => recipient === index || recipient === -1)) return [];
     return flow.attempts.findLast((attempt) => hasTaken(attempt, index))?.provider === provider ? [index] : [];
@@ -133,10 +133,6 @@ function silentRecipients(flow: Flow, provider: string): ReadonlySet<number> {
 
 function hasTaken({ took, outcome }: Attempt, index: number): boolean {
   return took ? took.includes(index) : outcome === 'accepted';
-}
-
-function heardOf(flow: Flow, provider: string): boolean {
-  return flow.events.some((event) => event.provider === provider && isSignOfLife(event.type));
 }
 
 function expired(provider: string, at: number): End {

@@ -132,6 +132,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       if (open && open.token === token) {
         // `begin` was done, only its reply was lost. With time enough left the hand-over is still ours to make.
         token = null;
+        // Long enough ago for an operator to have taken the provider out since.
+        await patience(() => world.refresh());
         message = await handOverAndClose(message, open, body);
         continue;
       }
@@ -273,12 +275,11 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     const { provider, timeoutMs } = providers.get(attempt.provider)!;
     // Begun long ago, and never sent: with less than half its time left it is begun anew rather than hurried.
     const left = attempt.startedAt + timeoutMs - clock();
-    if (!body || left < timeoutMs / 2) {
-      return recorder.close(message, attempt, {
-        outcome: 'failed',
-        reason: 'worker_crashed',
-        detail: 'our own store was away for so long that it was not sent',
-      });
+    const late = left < timeoutMs / 2 && 'our own store was away for so long that it was not sent';
+    const out = world.current().health.get(attempt.provider)?.state === 'quarantined' && 'it was quarantined before';
+    if (!body || late || out) {
+      const detail = out || late || 'its texts are gone';
+      return recorder.close(message, attempt, { outcome: 'failed', reason: 'worker_crashed', detail });
     }
     const mail = mailOf(message.id, message.envelope, body, message.flow);
     const span = attemptSpan(parts.traces, message, attempt, provider);

@@ -61,7 +61,8 @@ export function createAskSoon(
 
   return async (name, since) => {
     const provider = providers.get(name);
-    if (!provider?.lookUp || Math.abs(record.clock() - (askedAt.get(name) ?? 0)) < leastMs) return;
+    if (!provider?.lookUp || record.distrusts(name)) return;
+    if (Math.abs(record.clock() - (askedAt.get(name) ?? 0)) < leastMs) return;
     askedAt.set(name, record.clock());
     const failed = (error: unknown): boolean => {
       log.warn({ provider: name, error: String(error) }, 'quiet mail could not be asked about; it is tried again');

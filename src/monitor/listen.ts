@@ -15,7 +15,7 @@ import {
 } from '../core/curve.ts';
 import { type Guard, type Ingress, noGuard } from '../core/feedback.ts';
 import { type Finding, type FindingSettings, findings } from '../core/findings.ts';
-import { type Health, judgedFrom } from '../core/health.ts';
+import { type Health, type HealthState, judgedFrom } from '../core/health.ts';
 import type { Reading } from '../core/reading.ts';
 import type { PublishedFinding, Traffic, TrafficStore } from '../store/traffic.ts';
 import type { MonitorLog } from './chore.ts';
@@ -54,6 +54,8 @@ export interface Listener {
   reset(): void;
 }
 
+// What its mail comes to in these states says nothing about how it usually is.
+const swallows: readonly HealthState[] = ['suspended', 'quarantined'];
 // The store's clock and a steady one differ by less, however slow a reply is.
 const jumpMs = 3_000;
 // A machine that stands still for so long has not read its webhooks either.
@@ -110,7 +112,7 @@ export function createListener(parts: ListenParts): Listener {
       ...(heard.curve !== null && (JSON.parse(heard.curve) as Learned)),
     };
     const silentFrom = heard.newestHeardAt ?? heard.now;
-    const quiet = lost || health.cause === 'silence' || health.cause === 'partial' || health.state === 'suspended';
+    const quiet = lost || health.cause === 'silence' || health.cause === 'partial' || swallows.includes(health.state);
     const from = quiet ? Math.min(silentFrom, health.silentSince ?? silentFrom) : null;
     const learned = fold(skip(was, from, heard.now), heard.minutes, heard.now);
     const curves = curvesOf(learned, heard.minutes, heard.now, silentFrom);
@@ -141,7 +143,8 @@ export function createListener(parts: ListenParts): Listener {
         const its = health.get(name)!;
         const mine = confirms ? await knownOf(name, heard, its, held.lost[name] !== undefined) : null;
         readings.set(name, {
-          confirms,
+          // Of what is not believed no silence is heard.
+          confirms: confirms && its.state !== 'quarantined',
           curves: mine?.curves ?? null,
           frontMs: mine ? frontOf(mine.learned) : 0,
           cells: heard.cells,

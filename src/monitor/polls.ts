@@ -48,7 +48,8 @@ export function pollChore(
     async run() {
       await Promise.all(
         [...providers].map(async ([name, provider]) => {
-          if (!provider.lookUp) return;
+          // One that is not believed is not asked; what is due is asked about once it is released.
+          if (!provider.lookUp || record.distrusts(name)) return;
           const pace = paces.get(name) ?? createPace(perSecond, Math.max(1, Math.min(atOnce, perSecond * 10)));
           paces.set(name, pace);
           const ids = await redis.zrange(keys.polls(name), '-inf', String(clock()), 'BYSCORE', 'LIMIT', 0, atOnce);

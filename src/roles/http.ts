@@ -1,5 +1,6 @@
 // What listens: the API in the role `api`, and in every role the health and the metrics of the process.
 import { type ApiParts, buildServer } from '../api/server.ts';
+import { isDistrusted } from '../core/quarantine.ts';
 import { createIntake } from '../intake/accept.ts';
 import { createChanges } from '../intake/change.ts';
 import { marginMs } from '../monitor/verdicts.ts';
@@ -147,6 +148,10 @@ function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) 
     rules: () => ({ now: clock(), limits, maxBytes: config.server.body_limit, streams }),
     senders: config.senders.allow,
     batchLimit: limits.batch,
+    distrusted(provider, at) {
+      const health = shared.world.current().health.get(provider);
+      return health !== undefined && isDistrusted(health, at);
+    },
     closing,
     refusing: vitals.refusing,
     accepted: metrics.accepted,

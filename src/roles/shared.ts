@@ -107,6 +107,10 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     clock,
     delivered,
     moved: metrics.observer.moved,
+    distrusts(provider) {
+      const health = world.current().health.get(provider);
+      return health?.distrust ? health.state === 'quarantined' : null;
+    },
     saw: traffic.saw,
   };
 

@@ -71,7 +71,8 @@ export async function receive(
       });
       return { status: 200, body: 'kept' };
     case 'events':
-      if (result.events.length > 0) await parts.record.saw(name);
+      // A provider that is not believed is no witness that news reaches us.
+      if (result.events.length > 0 && !parts.record.distrusts(name)) await parts.record.saw(name);
       await recordAll(parts, name, result.events, request.receivedAt);
       for (const event of result.account) await recordAccount(parts, name, event, request.receivedAt);
       return { status: 200, body: 'recorded' };
@@ -108,7 +109,7 @@ function groupByMessage(events: readonly ProviderEvent[]): Map<string, ProviderE
 
 async function recordOne(parts: ReceiveParts, name: string, event: ProviderEvent, now: number): Promise<void> {
   const came = await recordEvent(parts.record, name, event);
-  parts.count(name, came === 'foreign' ? 'foreign' : event.type, 1);
+  parts.count(name, came === 'foreign' || came === 'distrusted' ? came : event.type, 1);
   if (came !== 'foreign') return;
   // Mail we never sent, from our account: either an old system of ours still sends there, or somebody else does.
   parts.log.warn(
@@ -126,6 +127,7 @@ async function recordOne(parts: ReceiveParts, name: string, event: ProviderEvent
 async function recordAccount(parts: ReceiveParts, name: string, event: AccountEvent, now: number): Promise<void> {
   const detail = maskAddresses(event.detail);
   parts.log.warn({ provider: name, status: event.status, detail }, 'the provider speaks of our account');
+  if (parts.record.distrusts(name)) return;
   // Never later than now: no check of ours would ever be the newer word.
   const at = plausibleAt(event.at, now);
   await parts.accounts.write(name, { status: event.status, quotaRemaining: null, detail, at });

@@ -18,12 +18,14 @@ export interface RecordParts {
   readonly moved: (message: Message, to: Status) => void;
   /** Told of every event that is new, once it is stored. */
   readonly recorded?: (message: Message, provider: string, event: ProviderEvent) => void;
+  /** Is this provider quarantined? Then what it tells is kept, and moves nothing. Null where it never was. */
+  readonly distrusts: (provider: string) => boolean | null;
   /** To be told of every verified webhook with events in it: its provider's way to us is open. Rejects when the store is away. */
   readonly saw: (provider: string) => Promise<void>;
 }
 
 /**
- * Records `event`, which `provider` reported. Resolves once it is stored: `recorded`, `repeated` (known already) or `foreign` (no
+ * Records `event`, which `provider` reported. Resolves once it is stored: `recorded`, `repeated` (known already), `distrusted` (kept, and of no effect) or `foreign` (no
  * message of ours, or none that this provider ever got). Rejects when the store cannot be written; the caller then asks for the event again.
  * @param polled found by asking the provider long after the hand-over: a delivery that its webhooks should have told.
  */
@@ -32,7 +34,7 @@ export async function recordEvent(
   provider: string,
   event: ProviderEvent,
   { polled = false } = {},
-): Promise<'recorded' | 'repeated' | 'foreign'> {
+): Promise<'recorded' | 'repeated' | 'distrusted' | 'foreign'> {
   const { messages, clock } = parts;
   for (;;) {
     const message = await join(messages, provider, event);
@@ -40,7 +42,8 @@ export async function recordEvent(
     const addresses = addressesOf(message.envelope);
     const recipient = recipientIndex(addresses, event.recipient);
     // Before the event itself, so that a repeat after a crash between the two does it again: adding twice is harmless.
-    await suppress(parts, provider, event, addresses[recipient]);
+    const distrusted = parts.distrusts(provider);
+    if (!distrusted) await suppress(parts, provider, event, addresses[recipient]);
     const at = plausibleAt(event.at, clock());
     const flow = addEvent(message.flow, {
       id: event.id.length > longestId ? createHash('sha256').update(event.id).digest('base64url') : event.id,
@@ -49,15 +52,21 @@ export async function recordEvent(
       provider,
       recipient,
       detail: maskAddresses(event.detail),
+      ...(distrusted !== null && { distrusted }),
     });
     if (flow === message.flow) return 'repeated';
     const status = statusOf(flow, message.scheduledAt, clock());
+    if (distrusted) {
+      if (await messages.save(message, { status: message.status, flow, dueAt: 'keep', body: 'keep' }))
+        return 'distrusted';
+      continue;
+    }
     const everyoneHasIt = flow.recipients.every((one) => one === 'delivered' || one === 'complained');
     const accepted = message.flow.attempts.find(
       (attempt) => attempt.provider === provider && attempt.outcome === 'accepted',
     );
     const knownDelivered = message.flow.events.some(
-      (one) => one.provider === provider && one.type === 'delivered' && one.recipient === recipient,
+      (one) => one.provider === provider && one.type === 'delivered' && one.recipient === recipient && !one.distrusted,
     );
     const saved = await messages.save(message, {
       status,

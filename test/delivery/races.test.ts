@@ -5,6 +5,7 @@ import { ulid } from 'ulid';
 import { afterEach, expect, test } from 'vitest';
 import type { LookedUp, Provider, Result } from '../../providers/provider.ts';
 import { newHealth } from '../../src/core/health.ts';
+import { quarantined } from '../../src/core/quarantine.ts';
 import { createDelivery } from '../../src/delivery/deliver.ts';
 import { createChanges } from '../../src/intake/change.ts';
 import { connect, whenReady } from '../../src/store/connection.ts';
@@ -57,7 +58,7 @@ async function stage({ send, lookUp, meanwhile, providers = ['only'] }: Staging)
     ...(lookUp && { lookUp }),
     close: async () => {},
   };
-  const world: World = { version: '0', health: new Map([['only', newHealth(0)]]), pins: new Map() };
+  let world: World = { version: '0', health: new Map([['only', newHealth(0)]]), pins: new Map() };
   const changes = createChanges({ messages, jobs, streams: {}, clock, moved: () => {} });
   const parts = {
     client,
@@ -65,6 +66,9 @@ async function stage({ send, lookUp, meanwhile, providers = ['only'] }: Staging)
     evidence,
     changes,
     clock,
+    takeOut() {
+      world = { ...world, version: '1', health: new Map([['only', quarantined(newHealth(0), 'by hand', 0, 0)]]) };
+    },
     forward(ms: number) {
       ahead += ms;
     },
@@ -213,6 +217,29 @@ test('an outage of the store between the beginning of an attempt and its hand-ov
   const blamed = (await evidence.read('only', clock())).filter(({ reason }) => reason === 'timeout');
   expect(blamed).toEqual([]);
   expect((await messages.load(id))?.flow.attempts[0]).toMatchObject({ outcome: 'failed', left: 'failed' });
+});
+
+test('what was begun, and then held up, does not go to a provider that has been quarantined meanwhile', async () => {
+  let sent = 0;
+  const { accept, take, messages } = await stage({
+    send: () => {
+      sent += 1;
+      return { outcome: 'accepted', reason: null, detail: '', providerMessageId: null };
+    },
+    meanwhile: (real, parts) => ({
+      async begin(...args) {
+        const begun = await real.begin(...args);
+        parts.takeOut();
+        return begun;
+      },
+    }),
+  });
+  const id = await accept();
+  await take(id);
+  expect(sent).toBe(0);
+  expect((await messages.load(id))?.flow.attempts).toMatchObject([
+    { outcome: 'failed', detail: 'it was quarantined before' },
+  ]);
 });
 
 test('a provider that never answers a question does not keep its message for ever', { timeout: 20_000 }, async () => {

@@ -70,7 +70,15 @@ function asking(known: ReadonlyMap<string, Provider> = providers, redis = client
   const messages = createMessages(client, seal, { bodies: 60_000, messages: 60_000 });
   const suppressions = createSuppressions(client, seal, clock);
   const quiet = () => {};
-  const record = { messages, suppressions, clock, delivered: quiet, moved: quiet, saw: async () => {} };
+  const record = {
+    messages,
+    suppressions,
+    clock,
+    delivered: quiet,
+    moved: quiet,
+    distrusts: () => false,
+    saw: async () => {},
+  };
   return {
     askSoon: createAskSoon(
       redis,

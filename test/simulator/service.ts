@@ -95,6 +95,7 @@ export function share(ground: Ground, process: Process) {
     clock: wall,
     delivered: () => {},
     moved: () => {},
+    distrusts: (provider: string) => view.current().health.get(provider)?.state === 'quarantined',
     saw: traffic.saw,
   };
   const modes = Object.fromEntries(

@@ -50,7 +50,15 @@ export function createStage(client: Redis, name: string, { now = Date.now(), loo
     close: async () => {},
   };
   const traffic = createTraffic(redis, clock);
-  const record = { messages, suppressions, clock, delivered: () => {}, moved: () => {}, saw: traffic.saw };
+  const record = {
+    messages,
+    suppressions,
+    clock,
+    delivered: () => {},
+    moved: () => {},
+    distrusts: () => false,
+    saw: traffic.saw,
+  };
   const recorder = createRecorder({
     messages,
     evidence: createEvidence(redis, { window: minute, probe_interval: 1_000, proven_for: 1_000 }),
