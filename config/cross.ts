@@ -4,7 +4,7 @@ import { isSection } from './fields.ts';
 
 /** Every contradiction between settings. `config` may be parsed in part: what has no sound value is passed over. */
 export function crossCheck(config: unknown): Problem[] {
-  return [...streamFaults(config), ...orderFaults(config), ...storeFaults(config)];
+  return [...streamFaults(config), ...orderFaults(config), ...storeFaults(config), ...namedStreamFaults(config)];
 }
 
 function* streamFaults(config: unknown): Generator<Problem> {
@@ -66,6 +66,23 @@ function* storeFaults(config: unknown): Generator<Problem> {
     };
   }
 }
+
+function* namedStreamFaults(config: unknown): Generator<Problem> {
+  const streams = get(config, 'streams');
+  if (!isSection(streams)) return;
+  const message = `names no stream of this file; configured are: ${Object.keys(streams).join(', ') || 'none'}`;
+  const isStrange = (stream: unknown) => typeof stream === 'string' && !Object.hasOwn(streams, stream);
+  for (const name of keysOf(get(config, 'alerts', 'sinks')))
+    if (isStrange(get(config, 'alerts', 'sinks', name, 'stream')))
+      yield { path: ['alerts', 'sinks', name, 'stream'], message };
+  for (const name of keysOf(get(config, 'webhooks'))) {
+    const wanted = get(config, 'webhooks', name, 'streams');
+    for (const [index, stream] of (Array.isArray(wanted) ? wanted : []).entries())
+      if (isStrange(stream)) yield { path: ['webhooks', name, 'streams', index], message };
+  }
+}
+
+const keysOf = (value: unknown) => (isSection(value) ? Object.keys(value) : []);
 
 function get(value: unknown, ...path: string[]): unknown {
   return path.reduce<unknown>((at, key) => (isSection(at) && Object.hasOwn(at, key) ? at[key] : undefined), value);

@@ -28,7 +28,6 @@ function ofType(expected: string, input: unknown): string | undefined {
 
 /** What to say of a key that the schema does not know. */
 export function unknownKey(key: string, known: readonly string[]): string {
-  if (known.length === 0) return 'is no setting: nothing can be set here, leave it out';
   const near = known
     .map((candidate) => ({ candidate, away: distance(plain(key), plain(candidate)) }))
     .sort((one, other) => one.away - other.away)[0];

@@ -9,6 +9,7 @@ import { sandboxSettings } from '../providers/sandbox/settings.ts';
 import { sendgridSettings } from '../providers/sendgrid/settings.ts';
 import { sesSettings } from '../providers/ses/settings.ts';
 import { smtpSettings } from '../providers/smtp/settings.ts';
+import { alerts, outgoing, webhooks } from './alerts.ts';
 import { crossCheck } from './cross.ts';
 import { name, whenSection } from './fields.ts';
 import { encryption, redis, senders, server } from './sections.ts';
@@ -43,7 +44,9 @@ export const configSchema = z
     rescue: rescue.prefault({}),
     limits: limits.prefault({}),
     retention: retention.prefault({}),
-    alerts: z.strictObject({}).prefault({}),
+    alerts: alerts.prefault({}),
+    webhooks: webhooks.prefault({}),
+    outgoing: outgoing.prefault({}),
     telemetry: telemetry.prefault({}),
   })
   .superRefine((config, context) => {

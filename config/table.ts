@@ -1,6 +1,5 @@
 // Every setting as a row of a table, taken from the schema: a test holds the README against it.
 import { z } from 'zod';
-import { commonSettings } from '../providers/settings.ts';
 import { below, type Place, place, providerTypes } from './inspect.ts';
 import { configSchema } from './schema.ts';
 
@@ -29,21 +28,21 @@ function* rows(path: string, at: Place): Generator<SettingRow> {
   } else if (schema instanceof z.ZodRecord) {
     yield* rows(`${path}.<name>`, place(schema.valueType));
   } else if (schema instanceof z.ZodDiscriminatedUnion) {
-    yield* providerRows(path, schema);
+    yield* typedRows(path, schema);
   } else {
     yield row(path, at);
   }
 }
 
 // What all types share stands once.
-function* providerRows(path: string, union: z.ZodDiscriminatedUnion): Generator<SettingRow> {
-  const common = Object.entries(commonSettings);
-  for (const [key, schema] of common) yield row(`${path}.${key}`, place(schema));
-  for (const { type, shape } of providerTypes(union)) {
-    const own = Object.entries(shape).filter(
-      ([key, schema]) => !common.some(([name, shared]) => name === key && shared === schema),
-    );
-    for (const [key, schema] of own) yield row(`${path.replace('<name>', `<${type}>`)}.${key}`, place(schema));
+function* typedRows(path: string, union: z.ZodDiscriminatedUnion): Generator<SettingRow> {
+  const types = providerTypes(union);
+  const shared = ([key, schema]: [string, z.core.$ZodType]) => types.every(({ shape }) => shape[key] === schema);
+  for (const [key, schema] of Object.entries(types[0]!.shape).filter(shared))
+    yield row(`${path}.${key}`, place(schema));
+  for (const { type, shape } of types) {
+    for (const [key, schema] of Object.entries(shape).filter((entry) => !shared(entry)))
+      yield row(`${path.replace('<name>', `<${type}>`)}.${key}`, place(schema));
   }
 }
 

@@ -115,6 +115,10 @@ async function settingsOf(piece: string) {
 
 // These are looked at before they are believed to be keys.
 const keysOfAForm = {
+  SLACK_WEBHOOK_URL: 'https://hooks.example.com/made-up',
+  HEARTBEAT_URL: 'https://hc.example.com/made-up',
+  ALERT_WEBHOOK_SECRET: `whsec_${Buffer.from('made-up-secret-for-a-test').toString('base64')}`,
+  APP_WEBHOOK_SECRET: `whsec_${Buffer.from('made-up-secret-for-a-test').toString('base64')}`,
   RESEND_WEBHOOK_SECRET: 'whsec_bWFkZS11cC1zZWNyZXQ=',
   SENDGRID_WEBHOOK_PUBLIC_KEY:
     'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE7ZK+Uzw09+hX5jKhWSOCy1Emzqp5N7JEyIySn5U6QUqhQu8tQnLUJ+IrX+Asu++af5jcCXeWmAABcnSwhUN5pQ==',
@@ -330,8 +334,9 @@ describe('docs/settings.md', () => {
 function withTables(document: string): string {
   const tables = new Map<string, string[]>();
   for (const { path, type, default: fallback, meaning, secret } of settingsTable()) {
-    const provider = /^providers\.<(?!name>)(\w+)>/.exec(path)?.[1];
-    const heading = provider ? `## Providers of the type \`${provider}\`` : `## \`${path.split('.')[0]}\``;
+    const [, section, kind] = /^(providers|alerts\.sinks)\.<(?!name>)(\w+)>/.exec(path) ?? [];
+    const of = section === 'providers' ? 'Providers' : 'Sinks';
+    const heading = kind ? `## ${of} of the type \`${kind}\`` : `## \`${path.split('.')[0]}\``;
     const cells = [
       `\`${path.replace(/<\w+>/, '<name>')}\``,
       type.replaceAll('|', '\\|'),

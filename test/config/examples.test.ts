@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { describeConfig } from '../../config/describe.ts';
 import { loadConfig } from '../../config/load.ts';
 import { settingsTable } from '../../config/table.ts';
-import { folder, least, load, madeUpKey, merged } from './support.ts';
+import { folder, least, load, madeUpKey, madeUpSecret, merged } from './support.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
@@ -113,6 +113,16 @@ describe('the table of settings', () => {
       'providers.<resend>.webhook_secret',
       // All of it: nobody but the module knows which of its options are.
       'providers.<module>.options',
+      'alerts.sinks.<slack>.url',
+      'alerts.sinks.<pagerduty>.routing_key',
+      'alerts.sinks.<opsgenie>.api_key',
+      'alerts.sinks.<webhook>.url',
+      'alerts.sinks.<webhook>.secrets',
+      'alerts.sinks.<json>.url',
+      'alerts.sinks.<json>.headers',
+      'alerts.heartbeat.url',
+      'webhooks.<name>.url',
+      'webhooks.<name>.secrets',
       'telemetry.headers.<name>',
     ]);
   });
@@ -154,15 +164,35 @@ describe('the table of settings', () => {
         own: { type: 'module', module: './own.mjs', options: { url: 'https://made-up.example', deep: { token: 'x' } } },
       },
       streams: { default: { health: { mode: 'suggest' } } },
+      alerts: {
+        sinks: {
+          chat: { type: 'slack', url: 'https://hooks.example.com/made-up' },
+          pager: { type: 'pagerduty', routing_key: 'made-up' },
+          genie: { type: 'opsgenie', api_key: 'made-up' },
+          hook: { type: 'webhook', url: 'https://acme.example/made-up', secrets: [madeUpSecret] },
+          own: {
+            type: 'json',
+            url: 'https://acme.example/made-up',
+            headers: { Authorization: 'made-up' },
+            template: '{"title": {{title}}}',
+          },
+          mail: { type: 'email', from: 'alerts@acme.example', to: ['oncall@acme.example'] },
+          line: { type: 'log' },
+        },
+        link: 'https://acme.example/{incident}',
+        heartbeat: { url: 'https://hc.example.com/made-up' },
+      },
+      webhooks: { app: { url: 'https://acme.example/made-up', secrets: [madeUpSecret] } },
     });
     const { config } = await load(everything);
     const paths = new Set(table.map(({ path }) => path.replace(/<\w+>/, '*')));
     // What is in a module's `options` is its own affair: for us they are one setting.
-    const isOpen = ([section, , key]: string[]) => section === 'providers' && key === 'options';
-    const isNamed = ([section, key]: string[], index: number) =>
+    const isOpen = (path: string[]) => ['options', 'headers'].includes(path.at(-1) ?? '') && path[0] !== 'telemetry';
+    const named = ['providers', 'streams', 'webhooks'];
+    const isNamed = ([section = '', key = '']: string[], index: number) =>
       index === 1
-        ? /^(providers|streams)$/.test(section!)
-        : index === 2 && section === 'telemetry' && key === 'headers';
+        ? named.includes(section)
+        : index === 2 && ['alerts.sinks', 'telemetry.headers'].includes(`${section}.${key}`);
     const leaves = (value: unknown, path: string[]): string[] =>
       typeof value !== 'object' || value === null || Array.isArray(value) || isOpen(path)
         ? [path.map((key, index) => (isNamed(path, index) ? '*' : key)).join('.')]

@@ -2,9 +2,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are settings
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../config/load.ts';
-import { faultOf, folder, least, load, madeUpKey, merged } from './support.ts';
+import { faultOf, folder, least, load, madeUpKey, madeUpSecret, merged } from './support.ts';
 
 const relay = (settings: object) => ({ providers: { relay: settings } });
+const mailSink = { type: 'email', from: 'alerts@acme.example', to: ['oncall@acme.example'] };
+const jsonSink = { type: 'json', url: 'https://acme.example/made-up' };
+const hook = { url: 'https://acme.example/made-up', secrets: [madeUpSecret] };
 const zeros = Buffer.alloc(32).toString('base64');
 
 describe('one fault', () => {
@@ -14,7 +17,40 @@ describe('one fault', () => {
     [{ server: { prot: 1 } }, 'server.prot', '••••', 'did you mean port?'],
     [{ server: { bodyLimit: '1MB' } }, 'server.bodyLimit', '••••', 'did you mean body_limit?'],
     [{ redis: { colour: 'red' } }, 'redis.colour', '••••', 'known here are url, data_dir, durability'],
-    [{ alerts: { to: 'x' } }, 'alerts.to', '••••', 'nothing can be set here'],
+    [{ alerts: { to: 'x' } }, 'alerts.to', '••••', 'known here are sinks, mute'],
+    [{ alerts: { sinks: { chat: { type: 'slak' } } } }, 'alerts.sinks.chat.type', '"slak"', 'slack, pagerduty'],
+    [
+      { alerts: { sinks: { chat: { type: 'slack', url: 'hooks.slack.com/x' } } } },
+      'alerts.sinks.chat.url',
+      '••••',
+      'write all of it',
+    ],
+    [
+      { alerts: { sinks: { a: { ...mailSink, stream: 'none' } } } },
+      'alerts.sinks.a.stream',
+      '"none"',
+      'names no stream',
+    ],
+    [
+      { alerts: { sinks: { a: { ...jsonSink, template: '{"a": "{{title}}"}' } } } },
+      'alerts.sinks.a.template',
+      JSON.stringify('{"a": "{{title}}"}'),
+      'is not JSON once',
+    ],
+    [
+      { alerts: { sinks: { a: { ...jsonSink, template: '{"a": {{tilte}}}' } } } },
+      'alerts.sinks.a.template',
+      JSON.stringify('{"a": {{tilte}}}'),
+      'known are id, key',
+    ],
+    [
+      { webhooks: { app: { ...hook, secrets: ['whsec_c2hvcnQ='] } } },
+      'webhooks.app.secrets.0',
+      '••••',
+      '24 to 64 bytes',
+    ],
+    [{ webhooks: { app: { ...hook, events: ['mail.sent'] } } }, 'webhooks.app.events.0', '"mail.sent"', 'is no event'],
+    [{ webhooks: { app: { ...hook, streams: ['none'] } } }, 'webhooks.app.streams.0', '"none"', 'names no stream'],
     [{ delivery: { concurrency: { crtical: 1 } } }, 'delivery.concurrency.crtical', '••••', 'did you mean critical?'],
     [relay({ max_rates: '5/s' }), 'providers.relay.max_rates', '••••', 'did you mean max_rate?'],
     [relay({ mode: 'deliver' }), 'providers.relay.mode', '••••', 'is no setting'],

@@ -16,6 +16,9 @@ export const least = {
 /** 32 bytes that look made up. */
 export const madeUpKey = Buffer.from('made-up-key-for-tests-0123456789').toString('base64');
 
+/** A signing secret that looks made up. */
+export const madeUpSecret = `whsec_${Buffer.from('made-up-secret-for-tests').toString('base64')}`;
+
 /** A new folder with these files in it. */
 export function folder(files: Record<string, string> = {}): string {
   const path = freshFolder('config');
