@@ -15,6 +15,8 @@ export interface Metrics {
   delivered(provider: string, tookMs: number): void;
   /** So many messages were taken back from `provider`. */
   rescued(provider: string, by: number): void;
+  /** A try to post to a sink, by its result. */
+  alert(sink: string, result: string): void;
   webhook(provider: string, what: string, by: number): void;
   request(route: string, status: number, tookMs: number): void;
 }
@@ -54,6 +56,12 @@ export function createMetrics(providers: readonly string[], world: () => World, 
     name: 'mailover_rescued_total',
     help: 'Messages taken back from a provider that had swallowed them.',
     labelNames: ['provider'],
+    registers,
+  });
+  const alerts = new Counter({
+    name: 'mailover_alerts_total',
+    help: 'Tries to post alerts to a sink, by result: taken, failed (tried again), given_up.',
+    labelNames: ['sink', 'result'],
     registers,
   });
   const handoff = new Histogram({
@@ -135,6 +143,7 @@ export function createMetrics(providers: readonly string[], world: () => World, 
     },
     accepted: (stream, status) => emails.inc({ stream, status }),
     delivered: (provider, tookMs) => delivery.observe({ provider }, tookMs / 1_000),
+    alert: (sink, result) => alerts.inc({ sink, result }),
     rescued: (provider, by) => rescued.inc({ provider }, by),
     webhook: (provider, what, by) => webhooks.inc({ provider, what }, by),
     request: (route, status, tookMs) => requests.observe({ route, status: String(status) }, tookMs / 1_000),

@@ -64,7 +64,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['providers/*.ts', [contract]],
   ['providers/*/settings.ts', [contract, 'providers/settings.ts', 'config/fields.ts']],
   ['providers/*', ['providers/*.ts']],
-  ['config', ['providers/settings.ts', 'providers/*/settings.ts', 'src/core/units.ts']],
+  ['config', ['providers/*/settings.ts', 'src/core/units.ts', 'src/core/alert.ts']],
 
   ['src/core', [contract]],
   ['src/store', ['src/core', contract, 'config/redis-url.ts']],
@@ -80,6 +80,22 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/operate', ['src/core', types('src/store')]],
   // It is a chore of the leading monitor.
   ['src/rescue', ['src/core', types('src/store'), 'src/store/away.ts', types('src/monitor/chore.ts')]],
+  // Requests to the outside, and where they may go.
+  ['src/outgoing', []],
+  // What posts an alert knows the alert, and not where it comes from.
+  [
+    'src/alerts/sinks',
+    [
+      'src/core/mask.ts',
+      'src/outgoing',
+      types('src/alerts/alert.ts'),
+      'src/alerts/plain.ts',
+      'config/template.ts',
+      types('config/alerts.ts'),
+    ],
+  ],
+  // A chore of the leading monitor as well, and the outbox that posts what it has to say.
+  ['src/alerts', ['src/core', types('src/store'), types('src/monitor/chore.ts'), types('src/outgoing/post.ts')]],
   [
     'src/api',
     [
@@ -115,6 +131,8 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/monitor',
       'src/rescue/rescue.ts',
       'src/operate',
+      'src/outgoing',
+      'src/alerts',
       'src/api/server.ts',
       'src/metrics.ts',
       'src/observe.ts',

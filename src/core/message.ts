@@ -85,6 +85,8 @@ export interface Flow {
   readonly possibleDuplicate: boolean;
   /** The providers it was rescued from: they never get it again. Absent for nearly all mail. */
   readonly takenBack?: readonly string[];
+  /** Providers that get it only when its stream has no other: an alert about one should not go through it. Absent for nearly all mail. */
+  readonly avoid?: readonly string[];
 }
 
 /** Who is to be reached, in three lists. */
@@ -100,8 +102,9 @@ export function addressesOf({ to, cc, bcc }: Addressed): string[] {
 }
 
 /** A message before its first attempt. */
-export function newFlow(recipients: number): Flow {
+export function newFlow(recipients: number, avoid: readonly string[] = []): Flow {
   return {
+    ...(avoid.length > 0 && { avoid }),
     round: 1,
     recipients: Array<RecipientStatus>(recipients).fill('pending'),
     attempts: [],

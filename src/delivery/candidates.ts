@@ -45,9 +45,11 @@ export function createCandidates({ providers, streams, shunned, clock }: Candida
   return (message, now, { busy, spared }, unfit) => {
     const pin = pinFor(now.pins, message.stream, clock());
     const rescuedFrom = takenBackFrom(message.flow);
+    const { avoid = [] } = message.flow;
     const { providers: own = [], mode = 'auto' } = streams[message.stream] ?? {};
-    const names = pin ? [pin.to, ...own.filter((name) => name !== pin.to)] : own;
-    return names.flatMap((name) => {
+    const all = pin ? [pin.to, ...own.filter((name) => name !== pin.to)] : own;
+    const others = all.filter((name) => !avoid.includes(name));
+    return (others.length > 0 ? others : all).flatMap((name) => {
       const configured = providers.get(name);
       const health = now.health.get(name);
       if (!configured || !health || rescuedFrom.includes(name)) return [];

@@ -21,6 +21,8 @@ export interface Draft extends Omit<Mail, 'id' | 'recipients'> {
   readonly expiresAt: number;
   readonly onUnknown: 'resend' | 'hold';
   readonly bytes: number;
+  /** Providers that get it only when its stream has no other. Not for callers of the API. */
+  readonly avoid?: readonly string[];
 }
 
 /** `tooLarge`: the mail is over `maxBytes`, whatever else is wrong with it; the API answers 413 then and 422 otherwise. */

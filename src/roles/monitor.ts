@@ -12,6 +12,7 @@ import { createVerdicts } from '../monitor/verdicts.ts';
 import { cameBack, createWaker, isAlone, movedByHand } from '../monitor/wake.ts';
 import { storeNow } from '../store/clock.ts';
 import { createLeadership } from '../store/leader.ts';
+import { runAlerts } from './alerts.ts';
 import { openRescue, streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
 import { createUlid } from './ulid.ts';
@@ -49,6 +50,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
   const rescue = openRescue(shared);
   const streams = streamModes(shared);
   const newUlid = createUlid();
+  const alerts = runAlerts(shared, rescue);
   const monitor = await startMonitor({
     leadership: createLeadership(workRedis, shared.me, leaseMs),
     evidence: shared.evidence,
@@ -102,6 +104,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
       sandboxEventsChore(shared.sandbox, shared.record),
       waker.probeChore,
       pinChore(world.current, shared.byHand, clock, log),
+      ...alerts,
     ],
     // What the last leader may have left undone: a provider came back, and nobody was woken.
     led: waker.wakeAll,

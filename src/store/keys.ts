@@ -132,6 +132,15 @@ export const keys = {
   /** zset by time · incidents whose rescue is under way. */
   rescues: `${tag}:rescues`,
 
+  /** hash · what people have been told of and has not ended: version and JSON · never goes. */
+  told: `${tag}:alerts:told`,
+  /** list · letters that a sink has still to take, oldest first · the one that was taken goes; expires when nothing is added for long. */
+  letters: (sink: string) => `${tag}:alerts:letters:${sink}`,
+  /** hash · who posts the first of them, how often it was tried, when it is tried next · goes with it. */
+  letterHead: (sink: string) => `${tag}:alerts:head:${sink}`,
+  /** list · letters that nobody took, newest first · trimmed at every push; expires when nothing is added for long. */
+  deadLetters: (sink: string) => `${tag}:alerts:dead:${sink}`,
+
   /** hash · what the probes of our own webhook path have shown: their url, okAt, failedAt, failures in a row, detail · never goes. */
   ingress: `${tag}:ingress`,
   /** string · a nonce that the monitor posts to our public address; '1' once it has come in there · expires in seconds. */

@@ -40,6 +40,8 @@ export interface Message {
 /** A message on its way into the store. */
 export interface NewMessage extends Omit<Message, 'version' | 'status' | 'flow'> {
   readonly body: Body;
+  /** See `Flow`. */
+  readonly avoid?: readonly string[];
 }
 
 /** What `begin` needs to know of the provider's limits; see the script for their meaning. */
@@ -552,7 +554,7 @@ function encode(message: NewMessage, status: Status, seal: Seal): (string | numb
     expiresAt: message.expiresAt,
     bytes: message.bytes,
     sentBy: message.sentBy,
-    flow: JSON.stringify(newFlow(addressesOf(message.envelope).length)),
+    flow: JSON.stringify(newFlow(addressesOf(message.envelope).length, message.avoid)),
     envelope,
   };
   return Object.entries({ ...values, ...(message.trace !== undefined && { trace: message.trace }) }).flat();

@@ -1,0 +1,120 @@
+// Alerts as a process runs them: the sinks, the outbox that posts to them, and what the leading monitor does to fill it.
+import { alertChore } from '../alerts/chore.ts';
+import type { Linked } from '../alerts/compose.ts';
+import { heartbeatChore } from '../alerts/heartbeat.ts';
+import { createLook } from '../alerts/look.ts';
+import { startOutbox } from '../alerts/outbox.ts';
+import { createSink } from '../alerts/sinks/index.ts';
+import type { OwnMail } from '../alerts/sinks/own.ts';
+import type { Sink } from '../alerts/sinks/sink.ts';
+import { createIntake } from '../intake/accept.ts';
+import { toDraft } from '../intake/draft.ts';
+import type { Chore } from '../monitor/chore.ts';
+import { createPlaces } from '../outgoing/places.ts';
+import { createOutgoing, type Outgoing } from '../outgoing/post.ts';
+import type { Rescue } from '../rescue/rescue.ts';
+import { createAlertStore } from '../store/alerts.ts';
+import { createMessages } from '../store/messages.ts';
+import { streamModes } from './rescue.ts';
+import type { Shared } from './shared.ts';
+import { createUlid } from './ulid.ts';
+
+// Stands as the sender's key beside every mail that is an alert.
+const sentBy = 'alerts';
+// The leader has looked within this time, or it does not really work.
+const freshMs = 30_000;
+
+/** Requests to the outside, as `outgoing` allows them; closed with the process. */
+export function openOutgoing({ config, clock, atEnd }: Shared): Outgoing {
+  const outgoing = createOutgoing(createPlaces(config.outgoing.allow_private), clock);
+  atEnd(() => outgoing.close());
+  return outgoing;
+}
+
+/** The sinks of the settings. */
+export function openSinks(shared: Shared, outgoing: Outgoing): Sink[] {
+  const { config, log, clock } = shared;
+  const parts = { outgoing, send: sendOwn(shared), log: log.child({ part: 'alerts' }), clock };
+  return Object.entries(config.alerts.sinks).map(([name, settings]) => createSink(name, settings, parts));
+}
+
+/** Starts the outbox, and gives what the leading monitor has to do. */
+export function runAlerts(shared: Shared, rescue: Pick<Rescue, 'stateOf'>): Chore[] {
+  const { config, log, clock, workRedis } = shared;
+  const { alerts } = config;
+  const outgoing = openOutgoing(shared);
+  const sinks = openSinks(shared, outgoing);
+  const store = createAlertStore(workRedis);
+  const names = sinks.map(({ name }) => name);
+  const outbox = startOutbox({
+    store,
+    sinks,
+    holder: shared.me,
+    log: log.child({ part: 'alerts' }),
+    count: shared.metrics.alert,
+  });
+  shared.atEnd(() => outbox.close());
+  const newUlid = createUlid();
+  let lookedAt = clock();
+  const look = createLook({
+    world: shared.world.current,
+    incidents: shared.incidents,
+    rescueOf: rescue.stateOf,
+    accounts: shared.accounts,
+    evidence: shared.evidence,
+    oddities: shared.oddities,
+    alerts: store,
+    providers: shared.providerNames,
+    streams: streamModes(shared),
+    sinks: names,
+    applications: async () => [],
+    vitals: {
+      fullness: shared.vitals.fullness,
+      // Whoever has chosen `relaxed` knows.
+      weaknesses: () => (config.redis.durability === 'strict' ? shared.vitals.weaknesses() : []),
+    },
+    quotaLow: alerts.quota_low,
+    clock,
+  });
+  const chore = alertChore({
+    async look(told) {
+      const scene = await look(told);
+      lookedAt = clock();
+      return scene;
+    },
+    store,
+    sinks: sinks.map(({ name, grouped }) => ({ name, grouped, severities: alerts.sinks[name]!.severities })),
+    pace: alerts,
+    mute: alerts.mute,
+    linkOf: linkBy(alerts.link ?? null, config.server.public_url ?? null),
+    newId: () => `alr_${newUlid(clock())}`,
+    wake: outbox.wake,
+  });
+  const fresh = () => sinks.length === 0 || clock() - lookedAt < freshMs;
+  const heartbeat = alerts.heartbeat ? [heartbeatChore(alerts.heartbeat, outgoing, fresh, log)] : [];
+  return [...(sinks.length > 0 ? [chore] : []), ...heartbeat];
+}
+
+function linkBy(link: string | null, publicUrl: string | null): (about: Linked) => string | null {
+  return ({ incident, provider, stream }) => {
+    if (link === null) return publicUrl === null || incident === null ? null : `${publicUrl}/v1/incidents/${incident}`;
+    const values: Readonly<Record<string, string | null>> = { incident, provider, stream };
+    return link.replace(/\{(incident|provider|stream)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ''));
+  };
+}
+
+// Mail of our own goes the way of all mail, from the intake on. The id of its letter is its idempotency key: however often the letter is tried, it
+// is one mail.
+function sendOwn({ config, clock, intakeRedis, jobs, seal }: Shared): (mail: OwnMail) => Promise<string | null> {
+  const { streams, limits, server } = config;
+  const newUlid = createUlid();
+  const messages = createMessages(intakeRedis, seal, config.retention);
+  const intake = createIntake({ messages, jobs, seal, streams, newId: (at) => `em_${newUlid(at)}`, clock });
+  return async ({ once, avoid, ...mail }) => {
+    const input = { ...mail, tags: [{ name: 'alert', value: once }], on_unknown: 'resend' };
+    const result = toDraft(input, { now: clock(), limits, maxBytes: server.body_limit, streams });
+    if (!result.ok) return result.faults.map(({ path, message }) => `${path} ${message}`).join('; ');
+    await intake.accept({ drafts: [{ ...result.draft, avoid }], input: { once }, sentBy, idempotencyKey: once });
+    return null;
+  };
+}
