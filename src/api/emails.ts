@@ -4,14 +4,15 @@ import { z } from 'zod';
 import { type Status, statuses } from '../core/message.ts';
 import type { Accepted, Intake } from '../intake/accept.ts';
 import { parseMailbox } from '../intake/address.ts';
-import type { Changed, Changes } from '../intake/change.ts';
+import type { Ahead, Changed, Changes } from '../intake/change.ts';
 import { type Draft, toDraft } from '../intake/draft.ts';
 import type { SendRules } from '../intake/rules.ts';
 import { sendSchema } from '../intake/send-schema.ts';
 import { senderAllowed } from '../intake/senders.ts';
 import type { Principal } from '../store/api-keys.ts';
+import type { Audit } from '../store/audit.ts';
 import type { Message, Messages } from '../store/messages.ts';
-import { callerOf } from './auth.ts';
+import { actorOf, callerOf } from './auth.ts';
 import { ApiError, type FaultView } from './errors.ts';
 import { documented, type Routes } from './routes.ts';
 import { traceOf } from './tracing.ts';
@@ -21,6 +22,7 @@ import { acceptedView, messageView, viewMessage } from './views.ts';
 export interface EmailParts {
   readonly intake: Intake;
   readonly changes: Changes;
+  readonly audit: Audit;
   readonly messages: Messages;
   readonly rules: () => SendRules;
   readonly senders: readonly string[];
@@ -217,7 +219,9 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
           faults: [{ path: 'scheduled_at', message: `is more than ${limits.schedule_ahead / 86_400_000} days ahead` }],
         });
       }
-      return reply.send(shown(changedOrThrow(await changes.reschedule(id, Math.max(at, now)))));
+      return reply.send(
+        shown(changedOrThrow(await changes.reschedule(id, Math.max(at, now), audited(request, 'email.reschedule')))),
+      );
     },
   });
 
@@ -232,7 +236,7 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
     errors: ['not_found', 'not_changeable', 'store_unavailable'],
     async handler(request, reply) {
       const { id } = await find(request);
-      return reply.send(shown(changedOrThrow(await changes.cancel(id))));
+      return reply.send(shown(changedOrThrow(await changes.cancel(id, audited(request, 'email.cancel')))));
     },
   });
 
@@ -246,10 +250,26 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
     errors: ['not_found', 'not_changeable', 'store_unavailable'],
     async handler(request, reply) {
       const { id } = await find(request);
-      const message = changedOrThrow(await changes.resend(id));
+      const message = changedOrThrow(await changes.resend(id, audited(request, 'email.resend')));
       return reply.code(202).send({ id, object: 'email', status: message.status });
     },
   });
+
+  // What an application does with its own mail is its business; what an operator does stands in the audit.
+  function audited(request: FastifyRequest, what: string): Ahead {
+    return async (before, after) => {
+      const { scopes } = callerOf(request);
+      if (!scopes.includes('operate') && !scopes.includes('admin')) return;
+      const told = ({ status, scheduledAt }: Message) => ({
+        status,
+        scheduled_at: scheduledAt === null ? null : new Date(scheduledAt).toISOString(),
+      });
+      await parts.audit.write(actorOf(request), {
+        ...{ what, target: before.id, why: '' },
+        ...{ before: told(before), after: told(after) },
+      });
+    };
+  }
 
   async function find(request: FastifyRequest): Promise<Message> {
     const { id } = request.params as { id: string };

@@ -4,12 +4,14 @@ import { z } from 'zod';
 import type { SandboxBehaviour } from '../../providers/provider.ts';
 import { parseDuration } from '../core/units.ts';
 import type { AccountStore } from '../store/accounts.ts';
+import type { Audit } from '../store/audit.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Oddities } from '../store/oddities.ts';
 import type { SandboxStore } from '../store/sandbox.ts';
 import type { TrafficStore } from '../store/traffic.ts';
 import type { World } from '../store/world.ts';
+import { actorOf } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
 import { providerView, viewProvider } from './views.ts';
@@ -28,6 +30,7 @@ export interface ProviderRouteParts {
   readonly evidence: EvidenceStore;
   readonly windowMs: number;
   readonly sandbox: SandboxStore;
+  readonly audit: Audit;
   readonly accounts: AccountStore;
   readonly oddities: Oddities;
   readonly unconfirmed: Messages['unconfirmed'];
@@ -140,6 +143,10 @@ export function providerRoutes(app: FastifyInstance, parts: ProviderRouteParts):
       const before = (await parts.sandbox.behaviour(name)) ?? sandbox;
       const latencyMs = latency === undefined ? before.latencyMs : (parseDuration(latency) ?? before.latencyMs);
       const behaviour = { mode, latencyMs, share: share ?? 1 };
+      await parts.audit.write(actorOf(request), {
+        ...{ what: 'sandbox.behave', target: name, why: '' },
+        ...{ before: { ...before }, after: behaviour },
+      });
       await parts.sandbox.setBehaviour(name, behaviour);
       return reply.send({ provider: name, mode, latency: `${latencyMs}ms`, share: behaviour.share });
     },

@@ -22,6 +22,7 @@ import { ApiError, problem } from './errors.ts';
 import { type ExposureRouteParts, exposureRoutes } from './exposure.ts';
 import { failoverRoutes } from './failover.ts';
 import { type IncidentRouteParts, incidentRoutes } from './incidents.ts';
+import { keyRoutes } from './keys.ts';
 import { type OpsParts, opsRoutes } from './ops.ts';
 import { type ProviderRouteParts, providerRoutes } from './providers.ts';
 import { type QuarantineRouteParts, quarantineRoutes } from './quarantine.ts';
@@ -33,6 +34,9 @@ import { type WebhookRouteParts, webhookRoutes } from './webhooks.ts';
 /** What the API is made of. */
 export interface ApiParts {
   readonly apiKeys: ApiKeys;
+  /** Is there an admin key in the environment? Then no key in the store is the last one. */
+  readonly envKey: boolean;
+  readonly streams: readonly string[];
   readonly emails: EmailParts;
   readonly providers: ProviderRouteParts;
   readonly exposure: ExposureRouteParts;
@@ -220,6 +224,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     exposureRoutes(scope, api.exposure);
     suppressionRoutes(scope, api.suppressions);
     auditRoutes(scope, { audit: api.audit });
+    keyRoutes(scope, api);
     failoverRoutes(scope, api.operate);
     quarantineRoutes(scope, api.operate, api.quarantine);
     rescueRoutes(scope, api.rescue);

@@ -19,14 +19,17 @@ export type Changed =
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'unknown' };
 
+/** Done once it is decided that a message will be changed, before it is: an entry for the audit, say. */
+export type Ahead = (before: Message, after: Message) => Promise<unknown>;
+
 /** What may still be changed about an accepted message. */
 export interface Changes {
   /** Sends a scheduled or queued message at another time (epoch ms). Its life after that time stays as long as it was. */
-  reschedule(id: string, at: number): Promise<Changed>;
+  reschedule(id: string, at: number, ahead?: Ahead): Promise<Changed>;
   /** After this has resolved to `changed`, no provider gets the message. */
-  cancel(id: string): Promise<Changed>;
+  cancel(id: string, ahead?: Ahead): Promise<Changed>;
   /** Starts another round for a held, failed or expired message; its life begins anew. */
-  resend(id: string): Promise<Changed>;
+  resend(id: string, ahead?: Ahead): Promise<Changed>;
 }
 
 type Step = { readonly refuse: string } | { readonly message: Message; readonly save: Parameters<Messages['save']>[1] };
@@ -34,12 +37,19 @@ type Step = { readonly refuse: string } | { readonly message: Message; readonly 
 /** Makes the changes of one process. */
 export function createChanges({ messages, jobs, streams, clock, moved }: ChangeParts): Changes {
   // Reads, decides, writes if nothing has changed since; else again.
-  async function change(id: string, decide: (message: Message) => Step | Promise<Step>): Promise<Changed> {
+  async function change(
+    id: string,
+    ahead: Ahead | undefined,
+    decide: (message: Message) => Step | Promise<Step>,
+  ): Promise<Changed> {
+    let told = false;
     for (;;) {
       const message = await messages.load(id);
       if (!message) return { kind: 'unknown' };
       const step = await decide(message);
       if ('refuse' in step) return { kind: 'refused', why: step.refuse };
+      if (!told) await ahead?.(message, step.message);
+      told = true;
       if (!(await messages.save(message, step.save))) continue;
       moved(message, step.message.status);
       return { kind: 'changed', message: step.message };
@@ -47,8 +57,8 @@ export function createChanges({ messages, jobs, streams, clock, moved }: ChangeP
   }
 
   return {
-    async reschedule(id, at) {
-      const result = await change(id, (message) => {
+    async reschedule(id, at, ahead) {
+      const result = await change(id, ahead, (message) => {
         if (message.status !== 'scheduled')
           return { refuse: `it is ${message.status}; only a scheduled message can be sent at another time` };
         const start = message.scheduledAt ?? message.createdAt;
@@ -66,8 +76,8 @@ export function createChanges({ messages, jobs, streams, clock, moved }: ChangeP
       return result;
     },
 
-    async cancel(id) {
-      const result = await change(id, (message) => {
+    async cancel(id, ahead) {
+      const result = await change(id, ahead, (message) => {
         if (message.status === 'cancelled') return { refuse: 'it is cancelled already' };
         // Once a provider may have it, "cancelled" would be a lie.
         if (
@@ -88,8 +98,8 @@ export function createChanges({ messages, jobs, streams, clock, moved }: ChangeP
       return result;
     },
 
-    async resend(id) {
-      const result = await change(id, async (message) => {
+    async resend(id, ahead) {
+      const result = await change(id, ahead, async (message) => {
         if (!['held', 'failed', 'expired'].includes(message.status)) {
           return { refuse: `it is ${message.status}; only a held, failed or expired message can be sent again` };
         }

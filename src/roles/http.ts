@@ -46,6 +46,8 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
 
   const api: ApiParts = {
     apiKeys,
+    envKey: options.adminKey !== null,
+    streams: Object.keys(config.streams),
     emails: emailParts(shared, options.closing, (at) => `em_${newUlid(at)}`),
     providers: {
       providers: Object.entries(config.providers).map(([name, settings]) => ({
@@ -62,6 +64,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
       evidence: shared.evidence,
       windowMs: config.health.window,
       sandbox: shared.sandbox,
+      audit,
       accounts: shared.accounts,
       oddities: shared.oddities,
       unconfirmed: shared.messages.unconfirmed,
@@ -143,6 +146,7 @@ function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) 
   const messages = createMessages(intakeRedis, seal, config.retention);
   return {
     intake: createIntake({ messages, jobs, seal, streams, newId, clock }),
+    audit: shared.audit,
     changes: createChanges({ messages, jobs, streams, clock, moved: metrics.observer.moved }),
     messages,
     rules: () => ({ now: clock(), limits, maxBytes: config.server.body_limit, streams }),

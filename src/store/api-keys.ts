@@ -20,12 +20,30 @@ export interface Principal {
   readonly senders: readonly string[] | null;
 }
 
+/** A key as it is stored. `createdAt` is epoch ms; null, like `createdBy`, where that was not kept. */
+export interface StoredKey {
+  readonly principal: Principal;
+  readonly createdAt: number | null;
+  readonly createdBy: string | null;
+}
+
 /** The API keys of this installation. */
 export interface ApiKeys {
   /** Who this key belongs to; null when it is none of ours. Rejects when the store is away and the key is not known yet. */
   identify(key: string): Promise<Principal | null>;
-  /** Makes a key and stores its hash. The plain key is in the answer, and nowhere else. */
-  create(principal: Omit<Principal, 'id'>): Promise<{ readonly key: string; readonly principal: Principal }>;
+  /**
+   * Makes a key and stores its hash. The plain key is in the answer, and nowhere else.
+   * @param first done with the principal before anything is stored.
+   */
+  create(
+    principal: Omit<Principal, 'id'>,
+    by?: string | null,
+    first?: (principal: Principal) => Promise<unknown>,
+  ): Promise<StoredKey & { readonly key: string }>;
+  /** All of them, oldest first. */
+  list(): Promise<readonly StoredKey[]>;
+  /** From then on it is nobody's, on other processes within a second; false when there is no such key. */
+  revoke(id: string): Promise<boolean>;
   /** Makes the first admin key, unless there is a key already (then null). Of several processes one does. */
   createFirst(): Promise<string | null>;
 }
@@ -82,14 +100,42 @@ export function createApiKeys(redis: Redis, adminKey: string | null, clock: () =
       believed.set(hash.toString('hex'), { principal: known, until: clock() + believedMs });
       return known;
     },
-    async create(wanted) {
+    async create(wanted, by = null, first) {
       const { id, key, hash, principal } = make(wanted);
-      await redis
-        .multi()
-        .sadd(keys.apiKeys, id)
-        .hset(keys.apiKey(id), { hash: hash.toString('hex'), principal: JSON.stringify(principal) })
-        .exec();
-      return { key, principal };
+      const createdAt = clock();
+      await first?.(principal);
+      const fields = {
+        hash: hash.toString('hex'),
+        principal: JSON.stringify(principal),
+        createdAt,
+        createdBy: by ?? '',
+      };
+      await redis.multi().sadd(keys.apiKeys, id).hset(keys.apiKey(id), fields).exec();
+      return { key, principal, createdAt, createdBy: by };
+    },
+    async list() {
+      const ids = await redis.smembers(keys.apiKeys);
+      const found = await Promise.all(
+        ids.map((id) => redis.hmget(keys.apiKey(id), 'principal', 'createdAt', 'createdBy')),
+      );
+      const stored = found.flatMap(([principal, createdAt, createdBy]): StoredKey[] =>
+        principal
+          ? [
+              {
+                principal: JSON.parse(principal) as Principal,
+                createdAt: createdAt ? Number(createdAt) : null,
+                createdBy: createdBy || null,
+              },
+            ]
+          : [],
+      );
+      return stored.sort((a, b) => (a.createdAt ?? 0) - (b.createdAt ?? 0));
+    },
+    async revoke(id) {
+      const bare = id.replace(/^key_/, '');
+      const replies = await redis.multi().del(keys.apiKey(bare)).srem(keys.apiKeys, bare).exec();
+      for (const [hash, { principal }] of believed) if (principal.id === id) believed.delete(hash);
+      return Number(replies?.[0]?.[1] ?? 0) === 1;
     },
     async createFirst() {
       const { id, key, hash, principal } = make({ name: 'first admin key', scopes, streams: null, senders: null });
