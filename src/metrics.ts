@@ -1,10 +1,9 @@
 // The service's metrics, in one registry per app: their names are part of the contract.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { lanes, type Status, statuses } from './core/message.ts';
+import type { Outcome } from '../providers/provider.ts';
+import { type Status, statuses } from './core/message.ts';
 import { blame } from './core/outcome.ts';
 import type { Observer } from './delivery/observer.ts';
-import type { Jobs } from './store/queue.ts';
-import type { World } from './store/world.ts';
 
 /** The metrics of one process, and where its parts count. */
 export interface Metrics {
@@ -13,6 +12,8 @@ export interface Metrics {
   /** A message was taken in, with its first status. */
   accepted(stream: string, status: Status): void;
   delivered(provider: string, tookMs: number): void;
+  /** The monitor of this process has judged the providers, at this time (epoch ms). */
+  judged(at: number): void;
   /** So many messages were taken back from `provider`. */
   rescued(provider: string, by: number): void;
   /** A try to post to a sink, by its result. */
@@ -21,10 +22,20 @@ export interface Metrics {
   request(route: string, status: number, tookMs: number): void;
 }
 
+// As a record, so that the compiler misses one that is new.
+const outcomes = Object.keys({
+  accepted: 0,
+  parked: 0,
+  rejected: 0,
+  refused: 0,
+  failed: 0,
+  unknown: 0,
+} satisfies Record<Outcome, 0>);
+
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
 
-/** @param world and jobs are read when somebody asks for the metrics, not before. */
-export function createMetrics(providers: readonly string[], world: () => World, jobs: Jobs): Metrics {
+/** @param streams and providers: the names that labels can have. */
+export function createMetrics(providers: readonly string[], streams: readonly string[], version: string): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -90,32 +101,25 @@ export function createMetrics(providers: readonly string[], world: () => World, 
     buckets: seconds,
     registers,
   });
-  new Gauge({
-    name: 'mailover_provider_up',
-    help: '1 while the provider is up, 0 in every other state.',
-    labelNames: ['provider'],
+  const judged = new Gauge({
+    name: 'mailover_judged_timestamp_seconds',
+    help: 'When the monitor of this process last judged the providers; 0 while it has never led.',
     registers,
-    collect() {
-      for (const name of providers) this.set({ provider: name }, world().health.get(name)?.state === 'up' ? 1 : 0);
-    },
   });
   new Gauge({
-    name: 'mailover_queue_depth',
-    help: 'Jobs in the queue by state, all lanes together.',
-    labelNames: ['state'],
+    name: 'mailover_build_info',
+    help: 'Always 1: the versions of Mailover and of Node.',
+    labelNames: ['version', 'node'],
     registers,
-    async collect() {
-      const depth = await jobs.depth();
-      for (const state of ['waiting', 'active', 'delayed', 'failed'] as const) {
-        this.set(
-          { state },
-          lanes.reduce((sum, lane) => sum + depth[lane][state], 0),
-        );
-      }
-    },
-  });
-  for (const provider of providers) attempts.inc({ provider, outcome: 'accepted' }, 0);
-  for (const status of statuses) emails.inc({ stream: 'default', status }, 0);
+  }).set({ version, node: process.version }, 1);
+  // What has never happened is 0 and not unknown: a rate over the first one would miss it.
+  for (const provider of providers) {
+    for (const outcome of outcomes) attempts.inc({ provider, outcome }, 0);
+    unmapped.inc({ provider }, 0);
+    rescued.inc({ provider }, 0);
+    for (const what of ['events', 'forged', 'unreadable', 'answered', 'foreign']) webhooks.inc({ provider, what }, 0);
+  }
+  for (const stream of streams) for (const status of statuses) emails.inc({ stream, status }, 0);
 
   return {
     registry,
@@ -123,11 +127,12 @@ export function createMetrics(providers: readonly string[], world: () => World, 
       moved(message, to) {
         if (message.status !== to) emails.inc({ stream: message.stream, status: to });
       },
-      attempted(message, attempt, result) {
+      attempted(message, attempt, result, tookMs) {
         attempts.inc({ provider: attempt.provider, outcome: result.outcome });
         if (result.reason === 'unmapped') unmapped.inc({ provider: attempt.provider });
         if (result.outcome === 'accepted' && attempt.round === 1) {
-          handoff.observe(Math.max(0, attempt.startedAt - (message.scheduledAt ?? message.createdAt)) / 1_000);
+          const dueAt = message.scheduledAt ?? message.createdAt;
+          handoff.observe(Math.max(0, attempt.startedAt + tookMs - dueAt) / 1_000);
         }
       },
       failedOver(message, options, took) {
@@ -142,6 +147,7 @@ export function createMetrics(providers: readonly string[], world: () => World, 
       },
     },
     accepted: (stream, status) => emails.inc({ stream, status }),
+    judged: (at) => judged.set(at / 1_000),
     delivered: (provider, tookMs) => delivery.observe({ provider }, tookMs / 1_000),
     alert: (sink, result) => alerts.inc({ sink, result }),
     rescued: (provider, by) => rescued.inc({ provider }, by),

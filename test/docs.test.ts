@@ -52,6 +52,11 @@ function table(text: string, column: string): string[][] {
   return rows.slice(head + 2, end === -1 ? undefined : end);
 }
 
+/** The rows of all tables in `text` whose head begins with `column`. */
+function tables(text: string, column: string): string[][] {
+  return text.split(/^(?=## )/m).flatMap((part) => (part.includes(`| ${column} |`) ? table(part, column) : []));
+}
+
 const unquoted = (cell = '') => [...cell.matchAll(/`([^`]*)`/g)].map((match) => match[1] ?? '');
 const blocks = (text: string, language: string) =>
   [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map((match) => match[1] ?? '');
@@ -256,9 +261,16 @@ describe('the tables of the README', () => {
   });
 
   test('metrics are those of a running service', async () => {
-    const told = table(section('In production'), 'metric').flatMap(([cell]) => unquoted(cell));
-    const known = [...(await get('/metrics')).matchAll(/^# TYPE (mailover_\w+)/gm)].map((match) => match[1]);
+    const told = tables(read('docs/metrics.md'), 'metric').flatMap(([cell]) => unquoted(cell));
+    const shown = await get('/metrics');
+    const known = [...shown.matchAll(/^# TYPE (mailover_\w+)/gm)].map((match) => match[1]);
     expect(told.map((name) => name.split('{')[0]).sort()).toEqual(known.sort());
+    // Where there is a sample of it, its labels are those that are told.
+    for (const told_ of told) {
+      const [, name, labels = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(told_) ?? [];
+      const sample = new RegExp(`^${name}(?:_count)?(?:\\{(.*)\\})? `, 'm').exec(shown);
+      if (sample) expect([...(sample[1] ?? '').matchAll(/(\w+)="/g)].map((match) => match[1]).join()).toBe(labels);
+    }
     // The other names that begin so are those under which adapters send our id.
     const adapters = readdirSync(join(root, 'providers'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))

@@ -112,7 +112,8 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ],
   // `traces` is what the others know of it; `otlp` is loaded only when settings ask for it.
   ['src/tracing', []],
-  ['src/metrics.ts', ['src/core', types('src/delivery/observer.ts'), types('src/store')]],
+  ['src/metrics.ts', ['src/core', contract, types('src/delivery/observer.ts')]],
+  ['src/gauges.ts', ['src/core', types('src/store')]],
   ['src/observe.ts', ['src/core/mask.ts', types('src/delivery/observer.ts'), 'src/metrics.ts']],
   ['src/log.ts', []],
   // Where parts are made and handed to each other.
@@ -134,6 +135,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/outgoing',
       'src/alerts',
       'src/api/server.ts',
+      'src/gauges.ts',
       'src/metrics.ts',
       'src/observe.ts',
       'src/tracing',
@@ -176,7 +178,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
     types('src/observe.ts'),
     types('src/api'),
   ],
-  'prom-client': ['src/metrics.ts', types('src/api')],
+  'prom-client': ['src/metrics.ts', 'src/gauges.ts', types('src/api')],
   ulid: ['src/roles'],
   yaml: ['config'],
   zod: ['config', 'providers/settings.ts', 'providers/*/settings.ts', 'src/intake', 'src/api'],

@@ -1,6 +1,7 @@
 // What listens: the API in the role `api`, and in every role the health and the metrics of the process.
 import { type ApiParts, buildServer } from '../api/server.ts';
 import { isDistrusted } from '../core/quarantine.ts';
+import { addFlag } from '../gauges.ts';
 import { createIntake } from '../intake/accept.ts';
 import { createChanges } from '../intake/change.ts';
 import { marginMs } from '../monitor/verdicts.ts';
@@ -103,6 +104,24 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
     },
   };
 
+  const readiness = () => {
+    const faults = [
+      options.closing() ? 'The service is shutting down.' : null,
+      vitals.refusing(),
+      options.attached() ? null : 'The workers do not take mail.',
+    ].filter((fault) => fault !== null);
+    const weaknesses = [...vitals.weaknesses()];
+    return config.redis.durability === 'strict'
+      ? { faults: [...faults, ...weaknesses], notes: [] }
+      : { faults, notes: weaknesses };
+  };
+  addFlag(
+    metrics.registry,
+    'mailover_ready',
+    '1 while this process is ready, as GET /health/ready says.',
+    () => readiness().faults.length === 0,
+  );
+
   const server = await buildServer({
     settings: config.server,
     version: options.version,
@@ -115,17 +134,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
       registry: metrics.registry,
       metricsToken: config.server.metrics_token ?? null,
       liveness: () => [options.wedged()].filter((reason) => reason !== null),
-      readiness: () => {
-        const faults = [
-          options.closing() ? 'The service is shutting down.' : null,
-          vitals.refusing(),
-          options.attached() ? null : 'The workers do not take mail.',
-        ].filter((fault) => fault !== null);
-        const weaknesses = [...vitals.weaknesses()];
-        return config.redis.durability === 'strict'
-          ? { faults: [...faults, ...weaknesses], notes: [] }
-          : { faults, notes: weaknesses };
-      },
+      readiness,
     },
   });
   shared.atEnd(() => server.close());

@@ -1,8 +1,9 @@
 // The role `monitor`: one leader judges the providers, and looks after mail that nobody is working on.
+import { addFlag } from '../gauges.ts';
 import { accountChore } from '../monitor/accounts.ts';
 import { createAskSoon } from '../monitor/ask-soon.ts';
 import { createListener } from '../monitor/listen.ts';
-import { startMonitor } from '../monitor/monitor.ts';
+import { startMonitor, type Verdicts } from '../monitor/monitor.ts';
 import { pinChore } from '../monitor/pins.ts';
 import { pollChore } from '../monitor/polls.ts';
 import { sandboxEventsChore } from '../monitor/sandbox-events.ts';
@@ -22,7 +23,7 @@ const leaseMs = 5_000;
 
 /** Starts it; it stops with the process. */
 export async function runMonitor(shared: Shared): Promise<void> {
-  const { config, clock, log, jobs, messages, workRedis, world } = shared;
+  const { config, clock, log, jobs, messages, metrics, workRedis, world } = shared;
   const waker = createWaker(
     workRedis,
     messages,
@@ -51,6 +52,14 @@ export async function runMonitor(shared: Shared): Promise<void> {
   const streams = streamModes(shared);
   const newUlid = createUlid();
   const alerts = runAlerts(shared, rescue);
+  // A look that has come to its end: judged, and written down.
+  const seen = (verdicts: Verdicts): Verdicts => ({
+    ...verdicts,
+    async looked(...all) {
+      await verdicts.looked(...all);
+      metrics.judged(clock());
+    },
+  });
   const monitor = await startMonitor({
     leadership: createLeadership(workRedis, shared.me, leaseMs),
     evidence: shared.evidence,
@@ -78,15 +87,17 @@ export async function runMonitor(shared: Shared): Promise<void> {
       log,
     }),
     alone: (provider, health) => isAlone(provider, health, streams),
-    verdicts: createVerdicts({
-      incidents: shared.incidents,
-      rescue: rescue.begin,
-      forget: shared.traffic.dropTally,
-      streams,
-      newId: () => `inc_${newUlid(clock())}`,
-      clock,
-      log,
-    }),
+    verdicts: seen(
+      createVerdicts({
+        incidents: shared.incidents,
+        rescue: rescue.begin,
+        forget: shared.traffic.dropTally,
+        streams,
+        newId: () => `inc_${newUlid(clock())}`,
+        clock,
+        log,
+      }),
+    ),
     chores: [
       selfProbe.chore,
       rescue.chore,
@@ -114,6 +125,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
   world.onChange((now, before) => {
     if ((cameBack(now, before) || movedByHand(now, before)) && monitor.leads()) waker.wakeAll();
   });
+  addFlag(metrics.registry, 'mailover_leader', '1 while the monitor of this process leads.', monitor.leads);
   shared.atEnd(async () => {
     await monitor.close();
     await waker.idle();

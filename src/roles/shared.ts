@@ -7,10 +7,12 @@ import type { Config } from '../../config/schema.ts';
 import { createProvider } from '../../providers/index.ts';
 import type { Provider } from '../../providers/provider.ts';
 import type { Configured } from '../delivery/configured.ts';
+import { addGauges } from '../gauges.ts';
 import { createMetrics } from '../metrics.ts';
 import { createAccounts } from '../store/accounts.ts';
 import { createAudit } from '../store/audit.ts';
 import { createByHand } from '../store/by-hand.ts';
+import { takeCensus } from '../store/census.ts';
 import { connect, type Place, type Role, whenReady } from '../store/connection.ts';
 import { dataKey } from '../store/data-key.ts';
 import { checkDurability } from '../store/durability.ts';
@@ -85,7 +87,7 @@ export async function openShared(config: Config, { log, clock, version, redisBin
   atEnd(() => world.close());
   const vitals = await watchVitals(intakeRedis, me, clock);
   atEnd(() => vitals.close());
-  const metrics = createMetrics(providerNames, world.current, jobs);
+  const metrics = createMetrics(providerNames, Object.keys(config.streams), version);
 
   const traces = await openTracing(config, me, version, log, clock, atEnd);
 
@@ -101,6 +103,17 @@ export async function openShared(config: Config, { log, clock, version, redisBin
   );
   const { delivered } = metrics;
   const traffic = createTraffic(workRedis, clock);
+  const incidents = createIncidents(workRedis, config.retention.incidents, clock);
+  addGauges(metrics.registry, {
+    providers: [...adapters].map(([name, { traits }]) => ({ name, confirms: traits.confirmsDelivery })),
+    world: world.current,
+    jobs,
+    unconfirmed: messages.unconfirmed,
+    finding: traffic.readFinding,
+    incidents,
+    census: () => takeCensus(workRedis),
+    clock,
+  });
   const record: RecordParts = {
     messages,
     suppressions,
@@ -141,7 +154,7 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     evidence: createEvidence(workRedis, { ...config.health, proven_for: config.delivery.proven_for }),
     traffic,
     accounts: createAccounts(workRedis),
-    incidents: createIncidents(workRedis, config.retention.incidents, clock),
+    incidents,
     exposures: createExposures(workRedis, seal, config.retention.messages),
     ingress: createIngress(workRedis),
     oddities: createOddities(workRedis, seal),

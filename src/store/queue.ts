@@ -26,6 +26,8 @@ export interface Jobs {
   remove(turn: Pick<Turn, 'id' | 'round' | 'lane'>): Promise<void>;
   /** Jobs by lane and state. */
   depth(): Promise<Record<Lane, { waiting: number; active: number; delayed: number; failed: number }>>;
+  /** When the oldest job of each lane that waits for a worker was due at first, epoch ms; null where none waits. */
+  oldest(): Promise<Record<Lane, number | null>>;
   close(): Promise<void>;
 }
 
@@ -101,6 +103,15 @@ export function createJobs(redis: Redis, clock: () => number): Jobs {
           return [lane, { waiting, active, delayed, failed }];
         }),
       ) as Awaited<ReturnType<Jobs['depth']>>;
+    },
+    async oldest() {
+      const firsts = await Promise.all(lanes.map((lane) => queues[lane].getJobs(['waiting'], 0, 0, true)));
+      return Object.fromEntries(
+        lanes.map((lane, index) => {
+          const job = firsts[index]?.[0];
+          return [lane, job ? job.timestamp + (job.opts.delay ?? 0) : null];
+        }),
+      ) as Record<Lane, number | null>;
     },
     async close() {
       await Promise.all(lanes.map((lane) => queues[lane].close()));

@@ -87,7 +87,8 @@ export async function recordEvent(
     if (!saved) continue;
     parts.moved(message, status);
     parts.recorded?.(message, provider, event);
-    if (event.type === 'delivered' && accepted?.endedAt) parts.delivered(provider, Math.max(0, at - accepted.endedAt));
+    if (event.type === 'delivered' && !knownDelivered && accepted?.endedAt)
+      parts.delivered(provider, Math.max(0, at - accepted.endedAt));
     return 'recorded';
   }
 }

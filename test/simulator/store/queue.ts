@@ -194,6 +194,7 @@ export function createQueue(clock: Clock, shelf: Shelf, dice: Dice, wall: () => 
             for (const { lane, state } of jobs.values()) depth[lane][state] += 1;
             return depth;
           }),
+        oldest: async () => ({ critical: null, normal: null, bulk: null }),
         close: async () => {},
       };
     },
