@@ -1,10 +1,11 @@
 // /v1/failover: mail moved by hand to one provider, and back.
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { everyStream, inForce, type Pin } from '../core/pins.ts';
+import type { Pin } from '../core/pins.ts';
 import { parseDuration } from '../core/units.ts';
 import { failback, failover } from '../operate/failover.ts';
 import type { OperateParts } from '../operate/parts.ts';
+import { pinsShown } from '../operate/shown.ts';
 import { forceField, mayMove, notDone, reasonField } from './acts.ts';
 import { actorOf, callerOf } from './auth.ts';
 import { documented } from './routes.ts';
@@ -43,7 +44,7 @@ export function failoverRoutes(app: FastifyInstance, parts: OperateParts): void 
   const routes = documented(app);
   const shown = (pins: ReadonlyMap<string, Pin>): z.output<typeof pinsView> => ({
     object: 'list',
-    data: viewPins(pins, parts.clock()),
+    data: pinsShown(pins, parts.clock()),
   });
 
   routes.route({
@@ -93,19 +94,4 @@ export function failoverRoutes(app: FastifyInstance, parts: OperateParts): void 
       return reply.send(shown(came.pins));
     },
   });
-}
-
-/** The pins in force, as the API shows them. */
-function viewPins(pins: ReadonlyMap<string, Pin>, now: number): z.output<typeof pinView>[] {
-  return [...pins]
-    .filter(([, pin]) => inForce(pin, now))
-    .map(([stream, { to, reason, by, at, until }]) => ({
-      object: 'pin',
-      stream: stream === everyStream ? null : stream,
-      to,
-      reason,
-      by,
-      created_at: new Date(at).toISOString(),
-      until: until === null ? null : new Date(until).toISOString(),
-    }));
 }

@@ -80,6 +80,66 @@ export interface CopyAnswer {
   readonly message_id: string;
 }
 
+/** Where mail is pinned by hand: GET /v1/failover. */
+export interface PinAnswer {
+  readonly stream: string | null;
+  readonly to: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly created_at: string;
+  readonly until: string | null;
+}
+
+/** What came of a quarantine: POST /v1/providers/{name}/quarantine. */
+export interface QuarantineAnswer {
+  readonly since: string;
+  readonly on_the_wire: number;
+  readonly stranded: readonly string[];
+  readonly incident: string | null;
+}
+
+/** An API key: GET /v1/keys. `key` only once, when it is made. */
+export interface KeyAnswer {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly streams: readonly string[] | null;
+  readonly senders: readonly string[] | null;
+  readonly created_at: string | null;
+  readonly key?: string;
+}
+
+/** An entry of the audit: GET /v1/audit. */
+export interface AuditAnswer {
+  readonly number: number;
+  readonly at: string;
+  readonly who: string;
+  readonly who_name: string;
+  readonly from: string;
+  readonly what: string;
+  readonly target: string;
+  readonly why: string;
+}
+
+/** Whether the audit is as it was written: GET /v1/audit/verify. */
+export interface AuditReportAnswer {
+  readonly ok: boolean;
+  readonly count: number;
+  readonly last: number | null;
+  readonly link: string | null;
+  readonly broken: { readonly number: number | null; readonly detail: string } | null;
+}
+
+/** A rescue: POST /v1/incidents/{id}/rescue. */
+export interface RescueAnswer {
+  readonly provider: string;
+  readonly state: string;
+  readonly candidates: number;
+  readonly by_stream: Readonly<Record<string, number>>;
+  readonly would: Readonly<Record<'send' | 'hold' | 'expire' | 'leave', number>>;
+  readonly counts: Readonly<Record<'rescued' | 'expired' | 'held' | 'stranded' | 'confirmed_late', number>>;
+}
+
 /** A list of any of them. */
 export interface ListAnswer<T> {
   readonly data: readonly T[];

@@ -18,6 +18,7 @@ export interface Client {
   get<T>(path: string): Promise<T>;
   put<T>(path: string, body: object): Promise<T>;
   post<T>(path: string, body: object): Promise<T>;
+  delete<T>(path: string): Promise<T>;
 }
 
 /** What a client needs. `url` is the service's, without a path, or with that of a proxy. */
@@ -71,6 +72,7 @@ export function createClient({ url: given, key, fetch }: ClientParts): Client {
     get: (path) => call('GET', path),
     put: (path, body) => call('PUT', path, body),
     post: (path, body) => call('POST', path, body),
+    delete: (path) => call('DELETE', path),
   };
 }
 

@@ -1,47 +1,29 @@
-// The commands that speak to a running service: status, incidents, show, drill. What they touch of the process is handed in.
+// The commands that speak to a running service: status, incidents, show, drill, and those of the files beside this one. What they
+// touch of the process is handed in.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Argument, type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../core/units.ts';
-import { type Client, ClientFault, createClient } from './client.ts';
+import { addAudit } from './audit.ts';
+import type { Client } from './client.ts';
 import { type DrillPlan, drill } from './drill.ts';
 import { resultOf, resultText } from './drill-report.ts';
 import type { Happening } from './drill-watch.ts';
+import { addKeys } from './keys.ts';
 import { incidentsText, oneText, readIncidents, readOne, readStatus, statusText, watchStatus } from './look.ts';
+import { addOperate } from './operate.ts';
+import { addRescue } from './rescue.ts';
 import { scenarios } from './scenarios.ts';
-import { columns, plain, type Terminal, toned } from './terminal.ts';
-
-/** What the commands need of the process. */
-export interface CommandParts {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly terminal: Terminal;
-  readonly fetch: typeof fetch;
-  readonly clock: () => number;
-  /** From then on Ctrl-C aborts the signal and no longer ends the process. */
-  readonly interrupted: () => AbortSignal;
-  /** The status with which the process will end. */
-  readonly exit: (status: number) => void;
-}
+import { addSend } from './send.ts';
+import { type CommandParts, createSession, surroundings, withJson } from './session.ts';
+import { columns, plain, toned } from './terminal.ts';
 
 const mostPerSecond = 200;
 const longestMs = 3_600_000;
-const withJson = ['--json', 'for programs'] as const;
-const surroundings =
-  '\nIt speaks to the service at MAILOVER_URL (http://127.0.0.1:3000 if unset) with the API key in MAILOVER_KEY.';
-
 /** Adds them to `program`. */
 export function addCommands(program: Command, parts: CommandParts): void {
-  const { env, terminal, clock } = parts;
-  const print = (value: unknown) => terminal.write(`${JSON.stringify(value, null, 2)}\n`);
-
-  async function asking(act: (client: Client) => Promise<void>): Promise<void> {
-    try {
-      await act(clientFrom(env, parts.fetch));
-    } catch (error) {
-      if (!(error instanceof ClientFault) && !(error instanceof Misuse)) throw error;
-      terminal.complain(`${error.message}\n`);
-      parts.exit(error instanceof Misuse ? 2 : 1);
-    }
-  }
+  const session = createSession(parts);
+  const { asking, print } = session;
+  const { terminal, clock } = parts;
 
   program
     .command('status')
@@ -113,6 +95,12 @@ export function addCommands(program: Command, parts: CommandParts): void {
       return asking((client) => play(client, { scenario, perSecond, forMs, provider, stream, from }, json));
     });
 
+  addSend(program, session);
+  addOperate(program, session);
+  addRescue(program, session);
+  addKeys(program, session);
+  addAudit(program, session);
+
   function listScenarios(json: boolean): void {
     if (json) print(scenarios.map(({ name, does, expected }) => ({ name, does, expected: expected.state })));
     else
@@ -148,20 +136,6 @@ interface DrillOptions {
   readonly provider?: string;
   readonly stream: string;
   readonly from: string;
-}
-
-/** The command cannot be meant like this. */
-class Misuse extends Error {}
-
-function clientFrom(env: CommandParts['env'], fetch: CommandParts['fetch']): Client {
-  const url = env.MAILOVER_URL || 'http://127.0.0.1:3000';
-  const key = env.MAILOVER_KEY;
-  if (!URL.canParse(url) || !/^https?:/.test(url))
-    throw new Misuse(`MAILOVER_URL is ${plain(url)}, and should be like http://127.0.0.1:3000.`);
-  if (!key)
-    throw new Misuse('MAILOVER_KEY is not set. The service shows its first key when it starts: export MAILOVER_KEY=…');
-  if (!/^[\x21-\x7e]+$/.test(key)) throw new Misuse('MAILOVER_KEY has characters in it that no key has.');
-  return createClient({ url, key, fetch });
 }
 
 function readRate(text: string): number {

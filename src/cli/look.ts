@@ -1,23 +1,25 @@
 // Looking at a running service: its providers, its incidents, one mail or incident.
-import type { EmailAnswer, IncidentAnswer, ListAnswer, ProviderAnswer } from './answers.ts';
+import type { EmailAnswer, IncidentAnswer, ListAnswer, PinAnswer, ProviderAnswer } from './answers.ts';
 import { type Client, ClientFault } from './client.ts';
 import { type Cell, columns, plain, type Terminal, timeText, toned, toneOf } from './terminal.ts';
 
 const most = 100;
 
-/** What `mailover status` shows: every provider, and the incidents that are open. */
+/** What `mailover status` shows: every provider, what is pinned by hand, and the incidents that are open. */
 export interface Status {
   readonly providers: readonly ProviderAnswer[];
+  readonly pins: readonly PinAnswer[];
   readonly incidents: readonly IncidentAnswer[];
 }
 
-/** Asks for both. */
+/** Asks for all. */
 export async function readStatus(client: Client): Promise<Status> {
-  const [providers, incidents] = await Promise.all([
+  const [providers, pins, incidents] = await Promise.all([
     client.get<ListAnswer<ProviderAnswer>>('/v1/providers'),
+    client.get<ListAnswer<PinAnswer>>('/v1/failover'),
     readIncidents(client, false),
   ]);
-  return { providers: providers.data, incidents };
+  return { providers: providers.data, pins: pins.data, incidents };
 }
 
 /** The open incidents, or all of them; the newest hundred. */
@@ -27,7 +29,7 @@ export async function readIncidents(client: Client, all: boolean): Promise<reado
 }
 
 /** One screen. */
-export function statusText(terminal: Terminal, { providers, incidents }: Status): string {
+export function statusText(terminal: Terminal, { providers, pins, incidents }: Status): string {
   const head = headOf('PROVIDER', 'TYPE', 'STATE', 'SINCE (UTC)', 'UNCONFIRMED', 'SILENCE', 'WHY');
   const rows = providers.map(({ name, type, state, since, reason, confirmation }): Cell[] => [
     name,
@@ -39,7 +41,22 @@ export function statusText(terminal: Terminal, { providers, incidents }: Status)
     reason,
   ]);
   const trouble = incidents.length === 0 ? 'No incident is open.\n' : incidentsText(terminal, incidents);
-  return `${columns(terminal, [head, ...rows])}\n${trouble}`;
+  const pinned = pins.length === 0 ? '' : `${pinsText(terminal, pins)}\n`;
+  return `${columns(terminal, [head, ...rows])}\n${pinned}${trouble}`;
+}
+
+/** Where mail is pinned by hand. */
+export function pinsText(terminal: Terminal, pins: readonly PinAnswer[]): string {
+  if (pins.length === 0) return 'Nothing is pinned: mail is routed by itself.\n';
+  const head = headOf('PINNED', 'TO', 'UNTIL (UTC)', 'BY', 'WHY');
+  const rows = pins.map(({ stream, to, until, by, reason }): Cell[] => [
+    stream ?? 'all streams',
+    [to, 'strong'],
+    until === null ? 'taken back by hand' : timeText(until),
+    by,
+    reason,
+  ]);
+  return columns(terminal, [head, ...rows]);
 }
 
 /** A table of incidents. */
@@ -134,7 +151,8 @@ function emailText(terminal: Terminal, email: EmailAnswer): string {
   return `${columns(terminal, facts)}\n${columns(terminal, rows)}`;
 }
 
-function headOf(...names: string[]): Cell[] {
+/** The head of a table. */
+export function headOf(...names: string[]): Cell[] {
   return names.map((name): Cell => [name, 'faint']);
 }
 

@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 // The command `mailover`: serve and check-config; the others speak to a running service.
 import { readFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
+import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError } from 'commander';
 import { describeConfig } from '../../config/describe.ts';
 import { ConfigFault } from '../../config/faults.ts';
 import { loadConfig } from '../../config/load.ts';
 import { roles } from '../app.ts';
 import { serve } from '../main.ts';
+import { breakGlass } from './break-glass.ts';
 import { addCommands } from './commands.ts';
 
 const badConfig = 78; // EX_CONFIG of sysexits.h
@@ -62,10 +65,27 @@ addCommands(program, {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
     return controller.signal;
   },
+  ask: process.stdin.isTTY && process.stdout.isTTY ? ask : null,
+  breakGlass: (file) =>
+    breakGlass(file, {
+      env: process.env,
+      cwd: process.cwd(),
+      user: userInfo().username,
+      host: hostname(),
+      clock: Date.now,
+      complain: (text) => process.stderr.write(text),
+    }),
   exit: (status) => {
     process.exitCode = status;
   },
 });
+
+async function ask(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await lines.question(`${question} [y/N] `);
+  lines.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
 
 try {
   await program.parseAsync();

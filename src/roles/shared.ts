@@ -13,10 +13,8 @@ import { createAccounts } from '../store/accounts.ts';
 import { createAudit } from '../store/audit.ts';
 import { createByHand } from '../store/by-hand.ts';
 import { takeCensus } from '../store/census.ts';
-import { connect, type Place, type Role, whenReady } from '../store/connection.ts';
-import { dataKey } from '../store/data-key.ts';
+import { connect, type Role, whenReady } from '../store/connection.ts';
 import { checkDurability } from '../store/durability.ts';
-import { startEmbedded } from '../store/embedded.ts';
 import { createEvidence } from '../store/evidence.ts';
 import { createExposures } from '../store/exposures.ts';
 import { createIncidents } from '../store/incidents.ts';
@@ -34,6 +32,7 @@ import { createWorldStore, watchWorld } from '../store/world.ts';
 import { noTraces, type Traces } from '../tracing/traces.ts';
 import type { RecordParts } from '../webhooks/record.ts';
 import { StartFault } from './start-fault.ts';
+import { openStore, sealingKeys } from './store.ts';
 
 /** What the roles are made of. */
 export type Shared = Awaited<ReturnType<typeof openShared>>;
@@ -170,23 +169,6 @@ export async function openShared(config: Config, { log, clock, version, redisBin
   };
 }
 
-async function openStore(
-  config: Config,
-  log: Logger,
-  binary: string | undefined,
-  atEnd: SharedOptions['atEnd'],
-): Promise<{ place: Place; embedded: boolean }> {
-  if (config.redis.url) return { place: { url: config.redis.url }, embedded: false };
-  const embedded = await startEmbedded({
-    dataDir: config.redis.data_dir,
-    log,
-    ...(binary !== undefined && { binary }),
-  });
-  atEnd(() => embedded.close());
-  return { place: { socketPath: embedded.socketPath }, embedded: true };
-}
-
-// The packages take memory and time to load: only those pay for them who have asked.
 async function openTracing(
   { telemetry }: Config,
   instance: string,
@@ -221,12 +203,4 @@ async function requireDurability(redis: Redis, wanted: 'strict' | 'relaxed', log
   }
   const weak = faults.map(({ setting, is }) => ({ setting, is }));
   log.warn({ faults: weak, hidden }, 'redis.durability is relaxed, and this Redis could lose accepted mail');
-}
-
-async function sealingKeys(config: Config, embedded: boolean): Promise<Buffer[]> {
-  if (config.encryption.keys.length > 0) return config.encryption.keys.map((key) => Buffer.from(key, 'base64'));
-  if (embedded) return [await dataKey(config.redis.data_dir)];
-  throw new StartFault(
-    'encryption.keys is empty. With an external Redis at least one key is needed: openssl rand -base64 32',
-  );
 }

@@ -1,5 +1,6 @@
 // Runs a command of `mailover` inside the test's process, and keeps what it writes.
 import { Command, CommanderError } from 'commander';
+import { breakGlass } from '../../src/cli/break-glass.ts';
 import { addCommands } from '../../src/cli/commands.ts';
 
 /** What a command came to. */
@@ -14,6 +15,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly colour?: boolean;
   readonly fetch?: typeof fetch;
+  /** Somebody at the terminal, who answers questions. */
+  readonly ask?: (question: string) => Promise<boolean>;
   /** Called with everything that is written, as it comes. */
   readonly written?: (text: string) => void;
 }
@@ -36,6 +39,16 @@ export async function run(words: readonly string[], options: RunOptions = {}): P
     fetch: options.fetch ?? fetch,
     clock: Date.now,
     interrupted: () => signal,
+    ask: options.ask ?? null,
+    breakGlass: (file) =>
+      breakGlass(file, {
+        env,
+        cwd: process.cwd(),
+        user: 'ops',
+        host: 'mail1',
+        clock: Date.now,
+        complain,
+      }),
     exit: (code) => {
       status = code;
     },

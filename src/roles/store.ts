@@ -1,0 +1,34 @@
+// The store as the settings name it, and the keys that seal what is in it.
+import type { Config } from '../../config/schema.ts';
+import type { Place, StoreLog } from '../store/connection.ts';
+import { dataKey } from '../store/data-key.ts';
+import { startEmbedded } from '../store/embedded.ts';
+import { StartFault } from './start-fault.ts';
+
+/** Where the store is; in the embedded mode it is started, or joined, first. */
+export async function openStore(
+  config: Config,
+  log: StoreLog,
+  binary: string | undefined,
+  atEnd: (step: () => unknown) => void,
+): Promise<{ place: Place; embedded: boolean }> {
+  if (config.redis.url) return { place: { url: config.redis.url }, embedded: false };
+  const embedded = await startEmbedded({
+    dataDir: config.redis.data_dir,
+    log,
+    ...(binary !== undefined && { binary }),
+  });
+  atEnd(() => embedded.close());
+  return { place: { socketPath: embedded.socketPath }, embedded: true };
+}
+
+// The packages take memory and time to load: only those pay for them who have asked.
+
+/** The keys of the settings, or that of the data folder. */
+export async function sealingKeys(config: Config, embedded: boolean): Promise<Buffer[]> {
+  if (config.encryption.keys.length > 0) return config.encryption.keys.map((key) => Buffer.from(key, 'base64'));
+  if (embedded) return [await dataKey(config.redis.data_dir)];
+  throw new StartFault(
+    'encryption.keys is empty. With an external Redis at least one key is needed: openssl rand -base64 32',
+  );
+}
