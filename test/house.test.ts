@@ -166,7 +166,10 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/roles/start-fault.ts',
     ],
   ],
-  ['src/cli', ['config', 'src/core/units.ts', 'src/app.ts', 'src/break-glass.ts', 'src/main.ts']],
+  [
+    'src/cli',
+    ['src/core/exposure.ts', 'config', 'src/core/units.ts', 'src/app.ts', 'src/break-glass.ts', 'src/main.ts'],
+  ],
 ];
 
 // Who may import which package. One that is not named here belongs to one adapter.

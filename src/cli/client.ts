@@ -19,6 +19,8 @@ export interface Client {
   put<T>(path: string, body: object): Promise<T>;
   post<T>(path: string, body: object): Promise<T>;
   delete<T>(path: string): Promise<T>;
+  /** The lines of an answer that may be very long, as they come, without one that has no end. An aborted `signal` ends it with a fault. */
+  lines(path: string, signal: AbortSignal): AsyncGenerator<string>;
 }
 
 /** What a client needs. `url` is the service's, without a path, or with that of a proxy. */
@@ -45,14 +47,17 @@ export function createClient({ url: given, key, fetch }: ClientParts): Client {
       status = answer.status;
       text = await answer.text();
     } catch (error) {
-      throw new ClientFault(
-        `No Mailover answers at ${url} (${whyOf(error)}). Start it with \`npm start\`, or set MAILOVER_URL to where it runs.`,
-      );
+      throw away(error);
     }
     const said = parsed(text);
     if (status >= 200 && status < 300 && said !== null) return said as T;
     throw refusal(status, said);
   }
+
+  const away = (error: unknown) =>
+    new ClientFault(
+      `No Mailover answers at ${url} (${whyOf(error)}). Start it with \`npm start\`, or set MAILOVER_URL to where it runs.`,
+    );
 
   function refusal(status: number, said: object | null): ClientFault {
     const { detail } = (said ?? {}) as { detail?: unknown };
@@ -73,6 +78,33 @@ export function createClient({ url: given, key, fetch }: ClientParts): Client {
     put: (path, body) => call('PUT', path, body),
     post: (path, body) => call('POST', path, body),
     delete: (path) => call('DELETE', path),
+    async *lines(path, signal) {
+      let begun = false;
+      // For the beginning alone: the rest may take as long as it takes.
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), patienceMs);
+      try {
+        const ends = AbortSignal.any([signal, late.signal]);
+        const answer = await fetch(url + path, { headers: { authorization: `Bearer ${key}` }, signal: ends });
+        clearTimeout(timer);
+        if (!answer.ok || !answer.body) throw refusal(answer.status, parsed(await answer.text()));
+        begun = true;
+        let rest = '';
+        for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
+          const lines = (rest + chunk).split('\n');
+          rest = lines.pop() ?? '';
+          yield* lines;
+        }
+      } catch (error) {
+        if (error instanceof ClientFault) throw error;
+        if (signal.aborted) throw new ClientFault('Interrupted: nothing is kept.');
+        throw begun
+          ? new ClientFault(`The answer broke off (${whyOf(error)}): nothing of it is kept. Ask again.`)
+          : away(error);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
   };
 }
 

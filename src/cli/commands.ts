@@ -8,6 +8,7 @@ import type { Client } from './client.ts';
 import { type DrillPlan, drill } from './drill.ts';
 import { resultOf, resultText } from './drill-report.ts';
 import type { Happening } from './drill-watch.ts';
+import { addExposure } from './exposure.ts';
 import { addKeys } from './keys.ts';
 import { incidentsText, oneText, readIncidents, readOne, readStatus, statusText, watchStatus } from './look.ts';
 import { addOperate } from './operate.ts';
@@ -99,6 +100,7 @@ export function addCommands(program: Command, parts: CommandParts): void {
   addOperate(program, session);
   addRescue(program, session);
   addKeys(program, session);
+  addExposure(program, session);
   addAudit(program, session);
 
   function listScenarios(json: boolean): void {
