@@ -402,8 +402,8 @@ export const breaks = [
   },
   {
     file: 'health.ts',
-    find: "health.cause === 'slow' && now - (quiet?.since ?? now) < latestMs",
-    put: 'now - (quiet?.since ?? now) < 0',
+    find: "quiet?.kind === 'silent' && now - (quiet.since ?? now) < latestMs",
+    put: 'false',
     means: 'late mail of a slow provider is sent again as if it were lost',
   },
   {
@@ -432,9 +432,15 @@ export const breaks = [
   },
   {
     file: 'feedback.ts',
-    find: 'Math.min(graceMs, doubt.at - since)',
-    put: 'doubt.at - since',
+    find: 'now - doubt.at < graceMs',
+    put: 'true',
     means: 'a silence of hours is in doubt for as long again',
+  },
+  {
+    file: 'findings.ts',
+    find: 'Math.max(quiet.since, reading.polledAt ?? 0);',
+    put: 'quiet.since;',
+    means: 'a provider that knew of nothing at first is convicted of what it has delivered since',
   },
   {
     file: 'findings.ts',
@@ -679,7 +685,7 @@ export const breaks = [
   },
   {
     file: 'mailbox.ts',
-    find: "return group in hosts ? group : 'rest';",
+    find: "return isNamed(group) ? group : 'rest';",
     put: "return 'rest';",
     means: 'big hosts are measured by the curve of all',
   },
@@ -757,7 +763,7 @@ export const breaks = [
   },
   {
     file: 'slow.ts',
-    find: 'return median >= usual + 6 &&',
+    find: 'return median >= usual + 4 &&',
     put: 'return median >= usual &&',
     means: 'usual delays count as late',
   },
@@ -834,10 +840,40 @@ export const breaks = [
     means: 'a provider is blamed for what is slow everywhere',
   },
   {
-    file: 'findings.ts',
-    find: "now)(host.group) === 'alive') {",
-    put: "now)(host.group) !== 'silent') {",
+    file: 'control.ts',
+    find: 'return decades > reachedDecades;',
+    put: 'return decades >= 0;',
     means: 'a provider is blamed for a host that nobody else has tried',
+  },
+  {
+    file: 'control.ts',
+    find: 'Math.min((since + now) / 2, since + usualMs);',
+    put: 'since;',
+    means: 'one mail that got through just before its host failed blames another provider',
+  },
+  {
+    file: 'control.ts',
+    find: 'if (!isNamed(group)) return false;',
+    put: '',
+    means: 'a provider is blamed for one domain, because another of its bucket is reached',
+  },
+  {
+    file: 'control.ts',
+    find: 'sum(theirs, (cell) => cell.reached)',
+    put: 'sum(theirs, (cell) => cell.heard)',
+    means: 'a host that puts off all mail counts as reached',
+  },
+  {
+    file: 'quiet.ts',
+    find: 'tail: { alive: 2,',
+    put: 'tail: { alive: 4,',
+    means: 'one domain of a bucket that is reached speaks for all of them',
+  },
+  {
+    file: 'slow.ts',
+    find: 'at <= newest.at - recentMs',
+    put: 'at < newest.at',
+    means: 'only what came fast is looked at, and slowness taken for silence',
   },
   {
     file: 'findings.ts',

@@ -89,7 +89,7 @@ export function guardAfter(
 /** Has news reached us since that doubt for as long as it had not, in a silence since `since`? Times in epoch ms. */
 export function isSettled(guard: Guard, name: string, since: number, now: number): boolean {
   const doubt = guard.doubts[name];
-  return doubt === undefined || now - doubt.at >= Math.min(graceMs, doubt.at - since);
+  return doubt === undefined || now - doubt.at >= doubt.at - since;
 }
 
 function isQuiet({ total, curves, learned, reading }: Weighed, now: number): boolean {

@@ -3,10 +3,11 @@
 //   quiet at one provider ............................ silent, partial or slow
 //   quiet for one mailbox host, at all providers ..... the host's trouble: recipient_delay
 //   quiet everywhere, or our own door is shut ........ feedback_lost: an alert, and no switch
+import { controlFor, isReached } from './control.ts';
 import { ageAt, type Curves } from './curve.ts';
 import type { Cell } from './delays.ts';
 import { type Guard, guardAfter, type Ingress, isSettled, quietToo } from './feedback.ts';
-import { type Control, partialQuiet, type Quiet, quietestGroup, totalQuiet } from './quiet.ts';
+import { partialQuiet, type Quiet, quietestGroup, totalQuiet } from './quiet.ts';
 import { type Reading, type Weighed, within } from './reading.ts';
 import { arrivesLate, slowQuiet } from './slow.ts';
 
@@ -38,6 +39,8 @@ export interface Finding {
   readonly certain: boolean;
   /** By this age nearly all its mail has been heard of, ms. */
   readonly usualMs: number;
+  /** By this age most of it has: that several of this age are not known there tells something, ms. */
+  readonly tellingMs: number;
   /** In words an operator understands. */
   readonly detail: string;
 }
@@ -123,17 +126,31 @@ function findingOn(
   const me = all.get(name)!;
   const { reading, cells, curves, learned } = me;
   const usualMs = curves ? ageAt(curves.all, 0.95) : 60_000;
+  const tellingMs = curves ? ageAt(curves.all, 0.6) : 60_000;
   const others = [...all].filter(([other]) => other !== name).map(([, one]) => one);
   const suspectFrom = me.threshold;
   const certainFrom = me.threshold + settings.silence_score - settings.suspect_score;
   const finding = (kind: FindingKind, quiet: Quiet, detail: string, proven = false): Finding => {
     const { score, messages, groups } = quiet;
-    const isTold = reading.canAsk && (reading.askedAt ?? 0) > quiet.since;
+    // A delivery that asking has found since takes an earlier answer back.
+    const isTold = reading.canAsk && (reading.askedAt ?? 0) > Math.max(quiet.since, reading.polledAt ?? 0);
     const isOverdue = !reading.canAsk || now - quiet.since > Math.max(unansweredMs, usualMs);
     const agrees = isTold || (isOverdue && isSettled(guard, name, quiet.since, now));
     const since = messages > 0 ? quiet.since : null;
     const certain = proven && agrees && score >= certainFrom + (kind === 'partial' ? partialPenalty : 0);
-    return { kind, score, since, messages, groups, threshold: suspectFrom, proven, certain, usualMs, detail };
+    return {
+      kind,
+      score,
+      since,
+      messages,
+      groups,
+      threshold: suspectFrom,
+      proven,
+      certain,
+      usualMs,
+      tellingMs,
+      detail,
+    };
   };
   if (!reading.confirms)
     return finding('blind', me.total, 'it never confirms a delivery; errors and account checks judge it');
@@ -192,7 +209,8 @@ function findingOn(
   if (host && host.score >= suspectFrom) {
     const quiet = { score: host.score, since: host.since, messages: host.messages, groups: 1 };
     // Where another provider reaches that host, this one loses its mail there.
-    if (controlFor(others, host.since, now)(host.group) === 'alive') {
+    const hostsMs = ageAt(curves.byClass.get(host.group) ?? curves.all, 0.95);
+    if (isReached(others, cells, host, hostsMs, now)) {
       return finding(
         'partial',
         quiet,
@@ -220,26 +238,6 @@ function moreFor(cells: readonly Cell[], now: number): number {
   }
   const perMinute = taken / Math.max(10, (now - oldest) / 60_000);
   return Math.max(lessAtLeast, Math.min(moreAtMost, Math.log10(Math.max(perMinute, 0.001) / usualPerMinute)));
-}
-
-// What the others hear of a group, of mail they took since then.
-function controlFor(others: readonly Weighed[], since: number, now: number): (group: string) => Control {
-  const heard = new Set<string>();
-  const quiet = new Map<string, number>();
-  for (const { reading, cells, curves } of others) {
-    if (!reading.confirms || !curves) continue;
-    const after = cells.filter(({ at }) => at >= since);
-    const alive = after.filter((cell) => cell.heard > 0);
-    for (const cell of alive) if (cell.reached > 0) heard.add(cell.group);
-    // One that hears of nothing at all says nothing about any host: it may be silent itself.
-    if (alive.length === 0) continue;
-    for (const group of new Set(after.map((cell) => cell.group))) {
-      const missing = after.filter((cell) => cell.group === group && cell.reached === 0);
-      const { score } = totalQuiet(curves, missing, null, now, () => 'unknown');
-      quiet.set(group, (quiet.get(group) ?? 0) + score);
-    }
-  }
-  return (group) => (heard.has(group) ? 'alive' : (quiet.get(group) ?? 0) >= 1.2 ? 'silent' : 'unknown');
 }
 
 function words({ score, since, messages, groups }: Quiet, now: number): string {

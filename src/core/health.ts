@@ -229,7 +229,7 @@ export function judge(
 
   function suspected(): Health {
     // Of a slow one nobody knows yet how late its mail comes: it has to be missing for longer than mail is ever late.
-    const late = health.cause === 'slow' && now - (quiet?.since ?? now) < latestMs;
+    const late = health.cause === 'slow' && quiet?.kind === 'silent' && now - (quiet.since ?? now) < latestMs;
     if (quiet && quiet.kind !== 'slow' && quiet.certain && !late)
       return fall('down', causeOf(quiet), quiet.detail, quiet.since ?? health.silentSince);
     const mayClear = !health.fallen && mayReturn(health, settings, now, alone);
@@ -240,7 +240,10 @@ export function judge(
       return mayClear ? change('up', `news of its mail has come: ${finding.detail}`, recovered) : health;
     if (health.until === null || now < health.until) return health;
     const seconds = Math.round((now - health.since) / 1_000);
-    return change('probing', `neither proven nor cleared for ${seconds} s: ${health.reason}`);
+    // Where all has come that it was suspected for, what is missing by now is as late.
+    const slow = health.cause === 'silence' && finding !== null && (finding.since ?? now) >= health.since;
+    const cause = slow ? 'slow' : health.cause;
+    return change('probing', `neither proven nor cleared for ${seconds} s: ${health.reason}`, { cause });
   }
 
   function probedBySigns({ taken, confirmed }: { readonly taken: number; readonly confirmed: number }): Health {

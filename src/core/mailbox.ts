@@ -28,9 +28,14 @@ export function mailboxGroup(domain: string): string {
   return known ?? `d${fnv1a(name) % buckets}`;
 }
 
+/** Is the group one host, and not a bucket of many? */
+export function isNamed(group: string): boolean {
+  return group in hosts;
+}
+
 /** Whose delay curve a group is measured by: its own where it has a name, else the one that all others share. */
 export function delayClass(group: string): string {
-  return group in hosts ? group : 'rest';
+  return isNamed(group) ? group : 'rest';
 }
 
 /** 32 bits of a text, the same everywhere and for ever (FNV-1a). Not for secrets. */

@@ -5,7 +5,7 @@
 // the sum is −log(1 − F(a)). Messages to one mailbox host share its troubles: they speak together, and not above a limit.
 import { type Curve, type Curves, heardWithin } from './curve.ts';
 import type { Cell } from './delays.ts';
-import { delayClass } from './mailbox.ts';
+import { delayClass, isNamed } from './mailbox.ts';
 
 /** Evidence for a loss. `score` in decades; `since` is the acceptance time from which mail is missing, epoch ms. */
 export interface Quiet {
@@ -29,11 +29,11 @@ export type Control = 'alive' | 'silent' | 'unknown';
 
 /**
  * The most that one group may say, in decades, by what others hear of it. A big host is down for an hour or two a few times a year, one of
- * the long tail of domains for hours at any time.
+ * the long tail of domains for hours at any time: that another domain of the same bucket is reached says nothing of it.
  */
 export const groupCaps: Readonly<Record<'named' | 'tail', Readonly<Record<Control, number>>>> = {
   named: { alive: 6, unknown: 3, silent: 0 },
-  tail: { alive: 4, unknown: 2, silent: 0 },
+  tail: { alive: 2, unknown: 2, silent: 0 },
 };
 
 const nothing: Quiet = { score: 0, since: 0, messages: 0, groups: 0 };
@@ -60,7 +60,7 @@ function curveFor(curves: Curves, group: string): Curve {
 }
 
 function capFor(group: string, control: Control): number {
-  return groupCaps[delayClass(group) === group ? 'named' : 'tail'][control];
+  return groupCaps[isNamed(group) ? 'named' : 'tail'][control];
 }
 
 /** Decades that one silent message of this age speaks for a loss of the share `lost`. */

@@ -10,6 +10,7 @@ const shortestMs = 60_000;
 const longestMs = 30 * 60_000;
 // The most that one delay class may say: one slow host is its own trouble.
 const classCap = 3;
+const recentMs = 5 * minuteMs;
 
 /** How improbable it is that so few messages came in time, from the most telling minute on. */
 export function slowQuiet(curves: Curves, minutes: readonly Minute[], now: number, floorAt: number): Quiet {
@@ -52,8 +53,12 @@ export function arrivesLate(curve: Curve, minutes: readonly Minute[], now: numbe
     null,
   );
   if (!newest) return false;
+  // Of the newest minute only what came fast has come: the ones before it say how late the rest is.
   const bins = Array<number>(delayBins).fill(0);
-  for (const counts of newest.heard.values()) for (const [bin, count] of counts.entries()) bins[bin]! += count;
+  for (const { at, heard } of minutes) {
+    if (at > newest.at || at <= newest.at - recentMs) continue;
+    for (const counts of heard.values()) for (const [bin, count] of counts.entries()) bins[bin]! += count;
+  }
   const half = bins.reduce((sum, count) => sum + count, 0) / 2;
   let sum = 0;
   const median = bins.findIndex((count) => {
@@ -62,6 +67,6 @@ export function arrivesLate(curve: Curve, minutes: readonly Minute[], now: numbe
   });
   const usual = delayBin(ageAt(curve, 0.5));
   const lagMs = now - newest.at - minuteMs;
-  // Three bins are a doubling: late means four times the usual, and a third of the lag at least.
-  return median >= usual + 6 && median >= delayBin(Math.max(1, lagMs) / 3);
+  // Three bins are a doubling: late means two and a half times the usual, and a third of the lag at least.
+  return median >= usual + 4 && median >= delayBin(Math.max(1, lagMs) / 3);
 }

@@ -6,45 +6,39 @@ import { lanes } from '../core/message.ts';
 import { keys } from '../store/keys.ts';
 import type { RecordParts } from '../webhooks/record.ts';
 import type { MonitorLog } from './chore.ts';
-import { askWhatBecame, takenBy } from './question.ts';
+import { type Answer, askWhatBecame, takenBy } from './question.ts';
 
 /**
- * Asks `provider` about up to five messages that it accepted at `since` (epoch ms, the store's clock) or later and of which nothing has
- * been heard: the oldest, and one that shows how it fares by now. At most once in five seconds per provider; nothing where it cannot
- * be asked. Resolves when the answers are recorded. Never rejects: trouble goes to the log.
+ * Asks `provider` about up to five messages that it accepted from `from` to `to` (epoch ms, the store's clock) and of which nothing has been
+ * heard: the oldest, and one that shows how it fares by now. At most once in five seconds per provider; nothing where it cannot be asked.
+ * Nor while there are fewer to ask about: five, or any at all where they are all `overdue`. Resolves when the answers are recorded. Never
+ * rejects: trouble goes to the log.
  */
-export type AskSoon = (provider: string, since: number) => Promise<void>;
+export type AskSoon = (provider: string, from: number, to: number, overdue: boolean) => Promise<void>;
 
 const most = 5;
 const leastMs = 5_000;
-// Providers do not know at once what became of a mail; by then they mostly do.
-const oldEnoughMs = 30_000;
-// An answer about mail younger than this tells nothing.
-const tellingMs = 10_000;
 
 /**
  * Makes it; for the leading monitor, so that one process asks.
- * @param knowsNothing told when a message should have arrived by now, and none of those asked about is known to have.
- * @param storeNow Redis' own clock, epoch ms.
+ * @param knowsNothing told when the provider answers for one of them at least, and knows of no sign of life of any.
  */
 export function createAskSoon(
   redis: Redis,
   providers: ReadonlyMap<string, Provider>,
   record: RecordParts,
   knowsNothing: (provider: string) => Promise<unknown>,
-  storeNow: () => Promise<number>,
   log: MonitorLog,
 ): AskSoon {
   const askedAt = new Map<string, number>();
 
-  async function silent(provider: string, since: number, now: number): Promise<string[]> {
-    const matureAt = now - oldEnoughMs;
+  async function silent(provider: string, from: number, to: number): Promise<string[]> {
     const ofEach = await Promise.all(
       lanes.map(async (lane) => {
         const key = keys.unconfirmed(provider, lane);
         return Promise.all([
-          redis.zrange(key, String(since), '+inf', 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES'),
-          redis.zrange(key, String(matureAt), String(since), 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES'),
+          redis.zrange(key, String(from), String(to), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES'),
+          redis.zrange(key, String(to), String(from), 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES'),
         ]);
       }),
     );
@@ -53,26 +47,30 @@ export function createAskSoon(
     return newest === undefined || oldest.includes(newest) ? oldest : [...oldest.slice(0, most - 1), newest];
   }
 
-  async function ask(name: string, provider: Provider, id: string): Promise<boolean> {
+  async function ask(name: string, provider: Provider, id: string): Promise<Answer> {
     const message = await record.messages.load(id);
     const attempt = message && takenBy(message, name);
-    return attempt ? askWhatBecame(record, provider, message, attempt) : false;
+    return attempt ? askWhatBecame(record, provider, message, attempt) : 'unknown';
   }
 
-  return async (name, since) => {
+  return async (name, from, to, overdue) => {
     const provider = providers.get(name);
-    if (!provider?.lookUp || record.distrusts(name)) return;
+    if (!provider?.lookUp || to <= from || record.distrusts(name)) return;
     if (Math.abs(record.clock() - (askedAt.get(name) ?? 0)) < leastMs) return;
     askedAt.set(name, record.clock());
-    const failed = (error: unknown): boolean => {
+    const failed = (error: unknown): Answer => {
       log.warn({ provider: name, error: String(error) }, 'quiet mail could not be asked about; it is tried again');
-      return false;
+      return 'unknown';
     };
     try {
-      const now = await storeNow();
-      const ids = await silent(name, since, now);
-      const known = await Promise.all(ids.map((id) => ask(name, provider, id).catch(failed)));
-      if (now - since >= tellingMs && !known.includes(true)) await knowsNothing(name);
+      const ids = await silent(name, from, to);
+      if (ids.length < (overdue ? 1 : most)) {
+        // What was not asked keeps nothing waiting.
+        askedAt.delete(name);
+        return;
+      }
+      const answers = await Promise.all(ids.map((id) => ask(name, provider, id).catch(failed)));
+      if (answers.includes('nothing') && !answers.includes('news')) await knowsNothing(name);
     } catch (error) {
       failed(error);
     }

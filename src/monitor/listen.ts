@@ -28,8 +28,11 @@ export interface ListenParts {
   readonly settings: FindingSettings;
   /** The last probes of our own webhook path; null where no public address is set. */
   readonly ingress: () => Promise<Ingress | null>;
-  /** Told that a provider looks quiet: now is the time to ask it, and to see whether news reaches us. `since`: from when mail is missing. */
-  readonly suspicious: (provider: string, since: number) => void;
+  /**
+   * Told that a provider looks quiet: now is the time to see whether news reaches us, and to ask it about what it accepted from `from` to `to`:
+   * that is missing, and most of it should have been heard of. `overdue`: so should all of it.
+   */
+  readonly suspicious: (provider: string, from: number, to: number, overdue: boolean) => void;
   /** Ms that never jump, from any beginning. */
   readonly steady: () => number;
   readonly log: MonitorLog;
@@ -169,7 +172,8 @@ export function createListener(parts: ListenParts): Listener {
       const all = new Map<string, Heard>();
       for (const [name, confirms, heard] of read) {
         const finding = found.findings.get(name)!;
-        if (finding.score >= suspiciousFrom && finding.since !== null) parts.suspicious(name, finding.since);
+        if (finding.score >= suspiciousFrom && finding.since !== null)
+          parts.suspicious(name, finding.since, now - finding.tellingMs, now - finding.since > finding.usualMs);
         const { epoch, state } = health.get(name)!;
         const mine = known.get(name);
         if (mine && state === 'up' && finding.kind === 'fine' && finding.score < suspiciousFrom)

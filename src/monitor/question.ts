@@ -13,16 +13,19 @@ export function takenBy(message: Message, provider: string): Attempt | undefined
   return message.flow.attempts.findLast((one) => one.provider === provider && one.outcome === 'accepted');
 }
 
+/** What came of a question: it knows of a sign of life, it answers for the message and knows of none, or it cannot say. */
+export type Answer = 'news' | 'nothing' | 'unknown';
+
 /**
- * Asks a provider that can be asked about a message it took at `attempt`; true when it knows of a sign of life. No answer is no trouble; rejects when an answer could not be
- * recorded.
+ * Asks a provider that can be asked about a message it took at `attempt`. No answer is no trouble: `unknown`. Rejects when an answer could
+ * not be recorded.
  */
 export async function askWhatBecame(
   record: RecordParts,
   provider: Provider,
   message: Message,
   attempt: Attempt,
-): Promise<boolean> {
+): Promise<Answer> {
   const signal = AbortSignal.timeout(answerMs);
   const found = await answerOf<LookedUp>(
     provider.lookUp!(
@@ -37,7 +40,7 @@ export async function askWhatBecame(
     signal,
     (detail) => ({ kind: 'unknown', detail }),
   );
-  if (found.kind !== 'found') return false;
+  if (found.kind !== 'found') return found.kind === 'absent' ? 'nothing' : 'unknown';
   for (const event of found.events) await recordEvent(record, attempt.provider, event, { polled: true });
-  return found.events.some(({ type }) => isSignOfLife(type));
+  return found.events.some(({ type }) => isSignOfLife(type)) ? 'news' : 'nothing';
 }

@@ -11,7 +11,6 @@ import { createSelfProbe } from '../monitor/self-probe.ts';
 import { sweepChore, trimChore } from '../monitor/sweep.ts';
 import { createVerdicts } from '../monitor/verdicts.ts';
 import { cameBack, createWaker, isAlone, movedByHand } from '../monitor/wake.ts';
-import { storeNow } from '../store/clock.ts';
 import { createLeadership } from '../store/leader.ts';
 import { runAlerts } from './alerts.ts';
 import { openRescue, streamModes } from './rescue.ts';
@@ -40,14 +39,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
     clock,
     log,
   });
-  const askSoon = createAskSoon(
-    workRedis,
-    shared.adapters,
-    shared.record,
-    shared.traffic.asked,
-    () => storeNow(workRedis),
-    log,
-  );
+  const askSoon = createAskSoon(workRedis, shared.adapters, shared.record, shared.traffic.asked, log);
   const rescue = openRescue(shared);
   const streams = streamModes(shared);
   const newUlid = createUlid();
@@ -79,9 +71,9 @@ export async function runMonitor(shared: Shared): Promise<void> {
       ),
       settings: config.health,
       ingress: selfProbe.read,
-      suspicious(provider, since) {
+      suspicious(provider, from, to, overdue) {
         void selfProbe.now();
-        void askSoon(provider, since);
+        void askSoon(provider, from, to, overdue);
       },
       steady: () => performance.now(),
       log,

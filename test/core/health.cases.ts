@@ -80,6 +80,7 @@ export function finding(kind: FindingKind, fields: Partial<Finding> = {}): Findi
     proven: quiet,
     certain: quiet,
     usualMs: 4_000,
+    tellingMs: 2_000,
     detail: quiet ? 'no news of 40 messages' : 'nothing is missing',
     ...fields,
   });

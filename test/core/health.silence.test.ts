@@ -92,6 +92,8 @@ describe('a suspect', () => {
     const silent = (ms: number) => told(one, 'silent', { since: now - ms });
     expect(silent(30 * 60_000 - 1)).toBe(one);
     expect(silent(30 * 60_000)).toMatchObject({ state: 'down', cause: 'silence' });
+    // A part that is missing looks slow at first.
+    expect(told(one, 'partial')).toMatchObject({ state: 'down', cause: 'partial' });
   });
 
   test('is up again once its quiet is half as improbable as what made it one', () => {
@@ -137,6 +139,15 @@ describe('a suspect', () => {
       reason: 'neither proven nor cleared for 3601 s: told before',
       switches: [],
     });
+  });
+
+  test('is slow, and not silent, where all that it was suspected for has come late', () => {
+    const one = health('suspect');
+    const cause = (since: number | null, cause: 'silence' | 'partial' = 'silence') =>
+      told({ ...one, cause }, 'fine', { score: 5, since }, one.until!).cause;
+    expect([one.since - 1, one.since, null].map((since) => cause(since))).toEqual(['silence', 'slow', 'slow']);
+    expect(cause(null, 'partial')).toBe('partial');
+    expect(judge(one, [], defaults, one.until!, null, around()).cause).toBe('silence');
   });
 
   test('that has fallen before comes back by tests alone, and rests no longer than after its fall', () => {
@@ -248,8 +259,8 @@ describe('on its way back', () => {
   });
 
   test('what was suspected and is tested is not convicted by its probes: they may be late, or we may be shut', () => {
-    const suspect = health('suspect', { silentSince: now - 900_000 });
-    const unproven = { proven: false, certain: false };
+    const suspect = health('suspect', { since: now - 860_000, silentSince: now - 900_000 });
+    const unproven = { proven: false, certain: false, since: now - 900_000 };
     const tested = told(suspect, 'silent', unproven, suspect.until!);
     expect(tested).toMatchObject({ state: 'probing', fallen: false });
     const silent = (fields: object) =>
@@ -261,7 +272,10 @@ describe('on its way back', () => {
         null,
         around({ finding: finding('fine', { score: 6, since: now, ...fields }), tally: tallied(3, 0) }),
       );
-    for (const fields of [unproven, { proven: true, certain: true }]) {
+    for (const fields of [
+      { proven: false, certain: false },
+      { proven: true, certain: true },
+    ]) {
       const again = silent(fields);
       expect(again).toMatchObject({ state: 'suspect', cause: 'silence', silentSince: now - 900_000, fallen: false });
       // Its news has come, late as it was; and it has not fallen.

@@ -3,9 +3,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { configSchema } from '../../config/schema.ts';
 import { createProvider } from '../../providers/index.ts';
-import type { LookUp, Provider } from '../../providers/provider.ts';
+import type { LookedUp, LookUp, Provider, ProviderEvent } from '../../providers/provider.ts';
 import { createAskSoon } from '../../src/monitor/ask-soon.ts';
-import { storeNow } from '../../src/store/clock.ts';
 import { connect, whenReady } from '../../src/store/connection.ts';
 import { keys } from '../../src/store/keys.ts';
 import { createMessages } from '../../src/store/messages.ts';
@@ -80,14 +79,7 @@ function asking(known: ReadonlyMap<string, Provider> = providers, redis = client
     saw: async () => {},
   };
   return {
-    askSoon: createAskSoon(
-      redis,
-      known,
-      record,
-      async (name) => knewNothing.push(name),
-      () => storeNow(redis),
-      log,
-    ),
+    askSoon: createAskSoon(redis, known, record, async (name) => knewNothing.push(name), log),
     later: (ms: number) => (now += ms),
   };
 }
@@ -108,20 +100,50 @@ async function silent(ages: readonly number[], stream = 'default'): Promise<stri
 const ago = (seconds: number) => Date.now() - seconds * 1_000;
 const askedFor = () => asked.map(({ messageId }) => messageId).sort();
 
-test('the oldest since then are asked about, and the newest that is old enough; of all lanes together', async () => {
+test('the oldest of that time are asked about, and the newest; of all lanes together', async () => {
   const normal = await silent([600, 290, 270, 250, 150, 100, 10]);
   const critical = await silent([280, 240, 60, 20], 'critical');
-  await asking().askSoon('first', ago(300));
-  const expected = [normal[1], critical[0], normal[2], normal[3], critical[2]];
+  await asking().askSoon('first', ago(300), ago(15), false);
+  const expected = [normal[1], critical[0], normal[2], normal[3], critical[3]];
   expect(askedFor()).toEqual(expected.map(String).sort());
   expect(asked[0]).toMatchObject({ recipients: ['ada@example.com'], sentAt: expect.any(Number) });
   expect(asked.every((one) => one.providerMessageId === `theirs-${one.messageId}`)).toBe(true);
 });
 
-test('where there are few, all of them are asked about, once, however young', async () => {
-  const ids = await silent([90, 80, 20, 3, 2]);
-  await asking().askSoon('first', ago(90.5));
-  expect(askedFor()).toEqual(ids.sort());
+test('where there are few, all of them are asked about, once; but none that is too young to tell', async () => {
+  const [one, two, three] = await silent([90, 80, 20, 3, 2]);
+  await asking().askSoon('first', ago(90.5), ago(15), true);
+  expect(askedFor()).toEqual([one, two, three].sort());
+});
+
+test('one that answers for its mail, and knows of no sign of life, is told of; silence of its own is no answer', async () => {
+  const [one, two] = await silent([120, 110]);
+  const told = async (of: Record<string, LookedUp>, from = ago(200)) => {
+    far.lookUp = (_, { messageId }) => of[messageId] ?? { kind: 'unknown', detail: 'it cannot say' };
+    await asking().askSoon('first', from, ago(15), true);
+    return knewNothing.splice(0);
+  };
+  const found = (events: readonly ProviderEvent[]) => ({ kind: 'found', providerMessageId: null, events }) as const;
+  expect(await told({})).toEqual([]);
+  expect(await told({ [one!]: found([]) })).toEqual(['first']);
+  expect(await told({ [two!]: { kind: 'absent' } })).toEqual(['first']);
+  expect(await told({ [one!]: found([event(one!, 'sent')]) })).toEqual(['first']);
+  expect(await told({ [one!]: found([]), [two!]: found([event(two!, 'delivered')]) })).toEqual([]);
+  // Where there is nothing to ask, nothing is known.
+  expect(await told({ [one!]: found([]) }, ago(16))).toEqual([]);
+});
+
+test('what comes too early to ask is no question, and the next need not wait for it', async () => {
+  const { askSoon } = asking();
+  await silent([120]);
+  await askSoon('first', ago(10), ago(15), true);
+  await askSoon('first', ago(60), ago(50), true);
+  expect(asked).toEqual([]);
+  // One alone tells too little before it is overdue.
+  await askSoon('first', ago(200), ago(15), false);
+  expect(asked).toEqual([]);
+  await askSoon('first', ago(200), ago(15), true);
+  expect(asked).toHaveLength(1);
 });
 
 test('what the provider knows is recorded, as found by asking and not as a webhook', async () => {
@@ -133,7 +155,7 @@ test('what the provider knows is recorded, as found by asking and not as a webho
     if (messageId === unknown) return { kind: 'absent' };
     return { kind: 'found', providerMessageId: null, events: [event(messageId, 'delivered')] };
   };
-  await asking().askSoon('first', ago(200));
+  await asking().askSoon('first', ago(200), ago(15), true);
   expect(await service.settled(delivered!, ['delivered'])).toMatchObject({ provider: 'first' });
   const after = await signs();
   expect(after.polledAt).toBeGreaterThan(before.polledAt ?? 0);
@@ -144,20 +166,24 @@ test('what the provider knows is recorded, as found by asking and not as a webho
 test('at most once in five seconds, for each provider', async () => {
   await silent([120]);
   const { askSoon, later } = asking();
-  await Promise.all([askSoon('first', ago(200)), askSoon('first', ago(200)), askSoon('second', ago(200))]);
+  await Promise.all([
+    askSoon('first', ago(200), ago(15), true),
+    askSoon('first', ago(200), ago(15), true),
+    askSoon('second', ago(200), ago(15), true),
+  ]);
   later(4_999);
-  await askSoon('first', ago(200));
+  await askSoon('first', ago(200), ago(15), true);
   expect(asked).toHaveLength(1);
   later(1);
-  await askSoon('first', ago(200));
+  await askSoon('first', ago(200), ago(15), true);
   expect(asked).toHaveLength(2);
 });
 
 test('a provider that cannot be asked is not, nor one that is not there', async () => {
   await silent([120]);
   const { lookUp: _, ...mute } = providers.get('first')!;
-  await asking(new Map([['first', mute]])).askSoon('first', ago(200));
-  await asking().askSoon('third', ago(200));
+  await asking(new Map([['first', mute]])).askSoon('first', ago(200), ago(15), true);
+  await asking().askSoon('third', ago(200), ago(15), true);
   expect(asked).toEqual([]);
   expect(said).toEqual([]);
 });
@@ -166,12 +192,12 @@ test('one message that cannot be read keeps nobody from asking about the others,
   const [id] = await silent([120]);
   await client.zadd(keys.unconfirmed('first', 'normal'), ago(150), 'em_gone', ago(140), 'em_bad', ago(130), 'em_worse');
   for (const broken of ['em_bad', 'em_worse']) await client.set(keys.message(broken), 'no hash');
-  await asking().askSoon('first', ago(200));
+  await asking().askSoon('first', ago(200), ago(15), true);
   expect(askedFor()).toEqual([id]);
   const trouble = { provider: 'first', msg: expect.stringContaining('could not be asked about') };
   expect(said).toMatchObject([trouble, trouble]);
   const closed = connect({ url: service.redis.url }, 'request', pino({ level: 'silent' }));
   closed.disconnect();
-  await asking(providers, closed).askSoon('first', ago(200));
+  await asking(providers, closed).askSoon('first', ago(200), ago(15), true);
   expect(said).toMatchObject([trouble, trouble, trouble]);
 });

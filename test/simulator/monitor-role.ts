@@ -9,7 +9,6 @@ import { createSelfProbe } from '../../src/monitor/self-probe.ts';
 import { sweepChore } from '../../src/monitor/sweep.ts';
 import { createVerdicts } from '../../src/monitor/verdicts.ts';
 import { cameBack, createWaker, isAlone } from '../../src/monitor/wake.ts';
-import { storeNow } from '../../src/store/clock.ts';
 import { nudgeChannel } from '../../src/store/keys.ts';
 import type { Process } from './clock.ts';
 import { type Ground, settings, share } from './service.ts';
@@ -32,7 +31,7 @@ export function startMonitorRole(ground: Ground, process: Process): void {
     clock: wall,
     log,
   });
-  const askSoon = createAskSoon(redis, adapters, record, shared.traffic.asked, () => storeNow(redis), log);
+  const askSoon = createAskSoon(redis, adapters, record, shared.traffic.asked, log);
   let incidents = 0;
   const listener = ground.spare(
     createListener({
@@ -45,9 +44,9 @@ export function startMonitorRole(ground: Ground, process: Process): void {
       ),
       settings: settings.health,
       ingress: selfProbe.read,
-      suspicious(provider, since) {
+      suspicious(provider, from, to, overdue) {
         void selfProbe.now();
-        void askSoon(provider, since);
+        void askSoon(provider, from, to, overdue);
       },
       steady: clock.now,
       log,

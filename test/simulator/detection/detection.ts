@@ -67,7 +67,6 @@ export function detectOne(seed: number, { perMinute, tickMs, silenceScores, fron
     settings,
     tickMs,
     fronts,
-    strict: true,
     // With so little mail the curves hardly change meanwhile.
     curveEveryMs: perMinute < 5 ? minuteMs : 10 * secondMs,
     doorOpen: () => true,
@@ -127,7 +126,7 @@ export function detectOne(seed: number, { perMinute, tickMs, silenceScores, fron
       watch.tick(now);
       const finding = first.finding!;
       if (wasSuspect && finding.proven && (finding.kind === 'silent' || finding.kind === 'partial')) {
-        const asked = (first.askedAt ?? 0) > (finding.since ?? 0);
+        const asked = (first.askedAt ?? 0) > Math.max(finding.since ?? 0, first.polledAt ?? 0);
         for (const [index, score] of silenceScores.entries()) {
           if (finding.score < finding.threshold + score - settings.suspect_score) continue;
           incidentMs[index] = Math.min(incidentMs[index]!, now - begin);

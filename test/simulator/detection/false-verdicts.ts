@@ -33,7 +33,6 @@ export interface YearSettings {
   readonly publicUrl: boolean;
   readonly canAsk: boolean;
   readonly fronts: boolean;
-  readonly strict: boolean;
   readonly scores: { readonly suspect: number; readonly silence: number };
 }
 
@@ -99,7 +98,6 @@ export function oneYear(seed: number, settings: YearSettings): Year {
     tickMs: secondMs,
     curveEveryMs: perMinute < 5 ? minuteMs : 10 * secondMs,
     fronts,
-    strict: settings.strict,
     doorOpen: publicUrl ? troubles.doorOpen : null,
     changed,
   });
@@ -340,7 +338,6 @@ export function falseVerdicts(options: ReadonlyMap<string, string>): void {
     publicUrl: options.get('url') !== 'no',
     canAsk: options.get('ask') === 'yes',
     fronts: options.get('fronts') !== 'no',
-    strict: options.get('strict') === 'yes',
     scores: { suspect: Number(options.get('suspect') ?? 7), silence: Number(options.get('silence') ?? 9) },
   };
   console.log(JSON.stringify(settings));

@@ -64,7 +64,6 @@ export function partialOne(seed: number, settings: PartialSettings): Found {
     tickMs,
     curveEveryMs: 10 * secondMs,
     fronts,
-    strict: true,
     doorOpen: () => true,
     changed({ at, provider, to, finding }) {
       if (provider !== 'first' || at < begin) return;

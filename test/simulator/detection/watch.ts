@@ -73,8 +73,6 @@ export interface WatchParts {
   readonly curveEveryMs: number;
   /** Does the front of the mail count? */
   readonly fronts: boolean;
-  /** Does a delivery that asking finds take back an earlier answer that knew of none? */
-  readonly strict: boolean;
 }
 
 /** The monitor; times are true times. */
@@ -99,8 +97,6 @@ const probeTakesMs = 100;
 const probeFailsMs = 3_000;
 const askLeastMs = 5_000;
 const askMost = 5;
-const oldEnoughMs = 30_000;
-const tellingMs = 10_000;
 const answerMs = 1_000;
 const pollAfterMs = 5 * minuteMs;
 const pollsPerMs = 10 / minuteMs;
@@ -129,16 +125,7 @@ export function watchedOf(name: string, line: Line, learned: Learned, canAsk: bo
 }
 
 /** Begins to watch. */
-export function createWatch({
-  watched,
-  settings,
-  doorOpen,
-  changed,
-  tickMs,
-  curveEveryMs,
-  fronts,
-  strict,
-}: WatchParts): Watch {
+export function createWatch({ watched, settings, doorOpen, changed, tickMs, curveEveryMs, fronts }: WatchParts): Watch {
   const offset = () => watched[0]!.line.offsetMs;
   const probed: { okAt: number | null; failedAt: number | null } = { okAt: null, failedAt: null };
   let probeBegan = Number.NEGATIVE_INFINITY;
@@ -188,19 +175,18 @@ export function createWatch({
           if (message.heard) continue;
           one.line.told(message, at);
           one.polledAt = at + offset();
-          if (strict) one.askedAt = null;
         }
       },
     });
   }
-  function askSoon(one: Watched, since: number, now: number) {
-    if (!one.canAsk || now - (askBegan.get(one.name) ?? 0) < askLeastMs) return;
+  function askSoon(one: Watched, from: number, to: number, overdue: boolean, now: number) {
+    if (!one.canAsk || to <= from || now - (askBegan.get(one.name) ?? 0) < askLeastMs) return;
+    const silent = one.line.silentSince(from).filter(({ at }) => at <= to);
+    const newest = silent.at(-1);
+    if (!newest || silent.length < (overdue ? 1 : askMost)) return;
     askBegan.set(one.name, now);
-    const silent = one.line.silentSince(since);
     const oldest = silent.slice(0, askMost);
-    const newest = silent.findLast(({ at }) => now + offset() - at >= oldEnoughMs);
-    const asked = !newest || oldest.includes(newest) ? oldest : [...oldest.slice(0, askMost - 1), newest];
-    answered(one, asked, now, now + offset() - since >= tellingMs);
+    answered(one, oldest.includes(newest) ? oldest : [...oldest.slice(0, askMost - 1), newest], now, true);
   }
   function poll(one: Watched, now: number) {
     if (!one.canAsk) return;
@@ -288,7 +274,7 @@ export function createWatch({
           sawFront(one, finding.since === null ? 0 : storeNow - finding.since, tickMs / 500);
         if (finding.score >= suspiciousFrom && finding.since !== null) {
           probe(now);
-          askSoon(one, finding.since, now);
+          askSoon(one, finding.since, storeNow - finding.tellingMs, storeNow - finding.since > finding.usualMs, now);
         }
         poll(one, now);
       }
