@@ -16,6 +16,8 @@ export interface Metrics {
   judged(at: number): void;
   /** So many messages were taken back from `provider`. */
   rescued(provider: string, by: number): void;
+  /** A try to post an event to an application, by its result. */
+  told(endpoint: string, result: string): void;
   /** A try to post to a sink, by its result. */
   alert(sink: string, result: string): void;
   webhook(provider: string, what: string, by: number): void;
@@ -73,6 +75,12 @@ export function createMetrics(providers: readonly string[], streams: readonly st
     name: 'mailover_alerts_total',
     help: 'Tries to post alerts to a sink, by result: taken, failed (tried again), given_up.',
     labelNames: ['sink', 'result'],
+    registers,
+  });
+  const told = new Counter({
+    name: 'mailover_webhooks_out_total',
+    help: 'Tries to post events to an application, by result: told, failed (tried again), given_up.',
+    labelNames: ['endpoint', 'result'],
     registers,
   });
   const handoff = new Histogram({
@@ -149,6 +157,7 @@ export function createMetrics(providers: readonly string[], streams: readonly st
     accepted: (stream, status) => emails.inc({ stream, status }),
     judged: (at) => judged.set(at / 1_000),
     delivered: (provider, tookMs) => delivery.observe({ provider }, tookMs / 1_000),
+    told: (endpoint, result) => told.inc({ endpoint, result }),
     alert: (sink, result) => alerts.inc({ sink, result }),
     rescued: (provider, by) => rescued.inc({ provider }, by),
     webhook: (provider, what, by) => webhooks.inc({ provider, what }, by),

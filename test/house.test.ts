@@ -82,6 +82,8 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/rescue', ['src/core', types('src/store'), 'src/store/away.ts', types('src/monitor/chore.ts')]],
   // Requests to the outside, and where they may go.
   ['src/outgoing', []],
+  // Applications are told what becomes of their mail.
+  ['src/tell', ['src/core', 'src/outgoing', types('src/store'), 'src/store/tellings.ts']],
   // What posts an alert knows the alert, and not where it comes from.
   [
     'src/alerts/sinks',
@@ -134,6 +136,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/operate',
       'src/outgoing',
       'src/alerts',
+      'src/tell',
       'src/api/server.ts',
       'src/gauges.ts',
       'src/metrics.ts',

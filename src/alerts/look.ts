@@ -35,7 +35,7 @@ export type Look = (told: ToldState) => Promise<Scene>;
 const slowEveryMs = 5_000;
 // Without a parked mail for so long, that is over.
 const parkedMs = 10 * 60_000;
-// A sink that has not taken the letter at the head of its line for so long is worth a word to the others.
+// Whoever has taken nothing for so long is worth a word.
 const unheardMs = 5 * 60_000;
 
 /** Makes the look of one process. */
@@ -71,7 +71,10 @@ export function createLook(parts: LookParts): Look {
       foreign: new Map(foreign),
       ...counts,
       dead: new Map([...lines, ...applications].map(({ name, dead }) => [name, dead])),
-      unheard: [...unheard, ...applications.flatMap(({ failing }) => failing ?? [])],
+      unheard: [
+        ...unheard,
+        ...applications.flatMap(({ failing }) => (failing && now - failing.since > unheardMs ? [failing] : [])),
+      ],
     };
   }
 

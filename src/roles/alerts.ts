@@ -14,13 +14,12 @@ import { createPlaces } from '../outgoing/places.ts';
 import { createOutgoing, type Outgoing } from '../outgoing/post.ts';
 import type { Rescue } from '../rescue/rescue.ts';
 import { createAlertStore } from '../store/alerts.ts';
+import { alertsSender } from '../store/audience.ts';
 import { createMessages } from '../store/messages.ts';
 import { streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
 import { createUlid } from './ulid.ts';
 
-// Stands as the sender's key beside every mail that is an alert.
-const sentBy = 'alerts';
 // The leader has looked within this time, or it does not really work.
 const freshMs = 30_000;
 
@@ -67,7 +66,7 @@ export function runAlerts(shared: Shared, rescue: Pick<Rescue, 'stateOf'>): Chor
     providers: shared.providerNames,
     streams: streamModes(shared),
     sinks: names,
-    applications: async () => [],
+    applications: () => Promise.all(Object.keys(config.webhooks).map((name) => hearingOf(shared, name))),
     vitals: {
       fullness: shared.vitals.fullness,
       // Whoever has chosen `relaxed` knows.
@@ -95,6 +94,11 @@ export function runAlerts(shared: Shared, rescue: Pick<Rescue, 'stateOf'>): Chor
   return [...(sinks.length > 0 ? [chore] : []), ...heartbeat];
 }
 
+async function hearingOf({ tellings }: Shared, name: string) {
+  const { dead, since, detail } = await tellings.hearing(name);
+  return { name, dead, failing: since === null ? null : { name, kind: 'webhook' as const, since, detail } };
+}
+
 function linkBy(link: string | null, publicUrl: string | null): (about: Linked) => string | null {
   return ({ incident, provider, stream }) => {
     if (link === null) return publicUrl === null || incident === null ? null : `${publicUrl}/v1/incidents/${incident}`;
@@ -114,7 +118,12 @@ function sendOwn({ config, clock, intakeRedis, jobs, seal }: Shared): (mail: Own
     const input = { ...mail, tags: [{ name: 'alert', value: once }], on_unknown: 'resend' };
     const result = toDraft(input, { now: clock(), limits, maxBytes: server.body_limit, streams });
     if (!result.ok) return result.faults.map(({ path, message }) => `${path} ${message}`).join('; ');
-    await intake.accept({ drafts: [{ ...result.draft, avoid }], input: { once }, sentBy, idempotencyKey: once });
+    await intake.accept({
+      drafts: [{ ...result.draft, avoid }],
+      input: { once },
+      sentBy: alertsSender,
+      idempotencyKey: once,
+    });
     return null;
   };
 }

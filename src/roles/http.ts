@@ -152,7 +152,7 @@ function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) 
   const { config, clock, intakeRedis, jobs, seal, metrics, vitals } = shared;
   const { streams, limits } = config;
   // The same store functions on the intake's own connection: a record must reach Redis before its job does.
-  const messages = createMessages(intakeRedis, seal, config.retention);
+  const messages = createMessages(intakeRedis, seal, config.retention, shared.audience);
   return {
     intake: createIntake({ messages, jobs, seal, streams, newId, clock }),
     audit: shared.audit,

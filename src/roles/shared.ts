@@ -10,6 +10,7 @@ import type { Configured } from '../delivery/configured.ts';
 import { addGauges } from '../gauges.ts';
 import { createMetrics } from '../metrics.ts';
 import { createAccounts } from '../store/accounts.ts';
+import { createAudience } from '../store/audience.ts';
 import { createAudit } from '../store/audit.ts';
 import { createByHand } from '../store/by-hand.ts';
 import { takeCensus } from '../store/census.ts';
@@ -26,6 +27,7 @@ import { createJobs } from '../store/queue.ts';
 import { createSandboxStore } from '../store/sandbox.ts';
 import { createSeal } from '../store/seal.ts';
 import { createSuppressions } from '../store/suppressions.ts';
+import { createTellings } from '../store/tellings.ts';
 import { createTraffic } from '../store/traffic.ts';
 import { watchVitals } from '../store/vitals.ts';
 import { createWorldStore, watchWorld } from '../store/world.ts';
@@ -75,7 +77,8 @@ export async function openShared(config: Config, { log, clock, version, redisBin
   const me = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
   const seal = createSeal(await sealingKeys(config, embedded));
   const providerNames = Object.keys(config.providers);
-  const messages = createMessages(workRedis, seal, config.retention);
+  const audience = createAudience(Object.entries(config.webhooks).map(([name, its]) => ({ name, ...its })));
+  const messages = createMessages(workRedis, seal, config.retention, audience);
   const suppressions = createSuppressions(workRedis, seal, clock);
   const sandbox = createSandboxStore(workRedis, seal);
   const jobs = createJobs(intakeRedis, clock);
@@ -139,6 +142,8 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     /** When the connection to the store was last (re)established, epoch ms. */
     readySince: () => readySince,
     seal,
+    audience,
+    tellings: createTellings(workRedis, audience),
     messages,
     suppressions,
     sandbox,

@@ -7,6 +7,7 @@ import { recordEvent } from '../webhooks/record.ts';
 import { countMoves } from './moved.ts';
 import { streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
+import { runTellers } from './tell.ts';
 
 /** The workers of one process. */
 export interface RunningWorker {
@@ -41,6 +42,7 @@ export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
       },
     },
   });
+  runTellers(shared);
   let lastTurnAt = clock();
   const consumers = createConsumers(
     () => shared.open('worker'),

@@ -14,7 +14,7 @@ export const nudgeChannel = `${tag}:nudge`;
 
 /** The keys, by what they hold: type · content · when it goes. */
 export const keys = {
-  /** hash · a message: version, status, times, its flow as JSON, its sealed envelope · expires after `retention.messages`. */
+  /** hash · a message: version, status, times, its flow as JSON, its sealed envelope, what applications were told of it · expires after `retention.messages`. */
   message: (id: string) => `${tag}:message:${id}`,
   /** string · the sealed texts and attachments · deleted on delivery, else expires after `retention.bodies`. */
   body: (id: string) => `${tag}:body:${id}`,
@@ -140,6 +140,13 @@ export const keys = {
   letterHead: (sink: string) => `${tag}:alerts:head:${sink}`,
   /** list · letters that nobody took, newest first · trimmed at every push; expires when nothing is added for long. */
   deadLetters: (sink: string) => `${tag}:alerts:dead:${sink}`,
+
+  /** zset by due time · messages of which an application has something to hear · told ones go; expires when nobody looks for long. */
+  tellDue: (endpoint: string) => `${tag}:tell:due:${endpoint}`,
+  /** zset by time · messages of which something was given up for an application · replay and success remove; expires as well. */
+  tellDead: (endpoint: string) => `${tag}:tell:dead:${endpoint}`,
+  /** hash · an application that takes nothing: since when, until when it is left alone, why · deleted with the first success. */
+  tellState: (endpoint: string) => `${tag}:tell:state:${endpoint}`,
 
   /** hash · what the probes of our own webhook path have shown: their url, okAt, failedAt, failures in a row, detail · never goes. */
   ingress: `${tag}:ingress`,

@@ -154,11 +154,12 @@ export const beginScript = defineScript<[string, ...number[]]>(
  *
  * KEYS: record, body, due, waiting, index of the old status, index of the new status, index of the provider that took it (or the index
  *       of the new status again), the unconfirmed, polls, tally and signs of the provider concerned, the prefixes of its recent and
- *       its past blocks (any, when ARGV 8 is ''), then the message's recipient indexes if the record's life changes.
+ *       its past blocks (any, when ARGV 8 is ''), then the message's recipient indexes if the record's life changes, then the due sets of
+ *       applications that have something new to hear of it.
  * ARGV: id, expected version, status, flow JSON, due at ('' = nothing more to do, 'keep' = that and the waiting as they are), waiting until ('' = it waits for no provider),
  *       body expires at ('' = as it is, '0' = delete now), what has happened at the provider concerned ('' = nothing, else a state of
  *       `Confirmation`), ask it in so many ms ('' = never), record expires at ('' = as it is), mailbox group, delay class, epoch, '1' when a
- *       delivery was found by asking, '1' when the recipient's host has settled it, then pairs of record fields and values.
+ *       delivery was found by asking, '1' when the recipient's host has settled it, number of those due sets, then pairs of record fields and values.
  * Reply: 1, or 0 when the record has changed or is gone (then nothing was written).
  */
 export const saveScript = defineScript<number>(
@@ -169,7 +170,7 @@ export const saveScript = defineScript<number>(
   local version = redis.call('HGET', KEYS[1], 'version')
   if version ~= ARGV[2] then return 0 end
   redis.call('HSET', KEYS[1], 'version', version + 1, 'status', ARGV[3], 'flow', ARGV[4])
-  if #ARGV > 15 then redis.call('HSET', KEYS[1], unpack(ARGV, 16)) end
+  if #ARGV > 16 then redis.call('HSET', KEYS[1], unpack(ARGV, 17)) end
   if ARGV[5] ~= 'keep' then
     if ARGV[5] == '' then redis.call('ZREM', KEYS[3], ARGV[1]) else redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1]) end
     if ARGV[6] == '' then redis.call('ZREM', KEYS[4], ARGV[1]) else redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1]) end
@@ -178,7 +179,12 @@ export const saveScript = defineScript<number>(
   elseif ARGV[7] ~= '' then redis.call('PEXPIREAT', KEYS[2], ARGV[7]) end
   if ARGV[10] ~= '' then
     redis.call('PEXPIREAT', KEYS[1], ARGV[10])
-    for i = 14, #KEYS do redis.call('PEXPIREAT', KEYS[i], ARGV[10], 'GT') end
+    for i = 14, #KEYS - ARGV[16] do redis.call('PEXPIREAT', KEYS[i], ARGV[10], 'GT') end
+  end
+  if ARGV[16] ~= '0' then
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    for i = #KEYS - ARGV[16] + 1, #KEYS do redis.call('ZADD', KEYS[i], 'NX', now, ARGV[1]) end
   end
   if KEYS[5] ~= KEYS[6] then
     redis.call('ZREM', KEYS[5], ARGV[1])

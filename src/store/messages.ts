@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Mail } from '../../providers/provider.ts';
 import { delayClass, mailboxGroup } from '../core/mailbox.ts';
 import { addressesOf, type Flow, type Lane, lanes, newFlow, type Status, statuses } from '../core/message.ts';
+import { type Audience, nobody } from './audience.ts';
 import { keys } from './keys.ts';
 import { acceptScript, beginScript, saveScript } from './message-scripts.ts';
 import type { Seal } from './seal.ts';
@@ -204,8 +205,13 @@ const recordFields = [
   'trace',
 ] as const;
 
-/** @param retention how long records and bodies outlive a message's `expiresAt`, in ms. */
-export function createMessages(redis: Redis, seal: Seal, retention: { bodies: number; messages: number }): Messages {
+/** @param retention how long records and bodies outlive a message's `expiresAt`, in ms. @param audience which applications hear of it. */
+export function createMessages(
+  redis: Redis,
+  seal: Seal,
+  retention: { bodies: number; messages: number },
+  audience: Audience = nobody,
+): Messages {
   const recipientKeys = (envelope: Envelope) =>
     [...new Set(addressesOf(envelope))].map((address) =>
       keys.byRecipient(seal.hash('recipient', address.toLowerCase())),
@@ -365,6 +371,7 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
       if (expiresAt !== undefined) fields.push('expiresAt', expiresAt);
       // A life that grows longer takes what it needs along.
       const body = change.body === 'keep' && expiresAt !== undefined ? expiresAt + retention.bodies : change.body;
+      const due = audience.dueAfter(message, change.flow);
       const reply = await saveScript(
         redis,
         [
@@ -382,6 +389,7 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           prefixOf(keys.recent, concerned),
           prefixOf(keys.past, concerned),
           ...(expiresAt === undefined ? [] : recipientKeys(message.envelope)),
+          ...due,
         ],
         [
           message.id,
@@ -399,6 +407,7 @@ export function createMessages(redis: Redis, seal: Seal, retention: { bodies: nu
           confirmation && 'epoch' in confirmation ? confirmation.epoch : '',
           confirmation?.state === 'heard' && confirmation.polled ? '1' : '',
           confirmation?.state === 'heard' && confirmation.settled ? '1' : '',
+          due.length,
           ...fields,
         ],
       );
