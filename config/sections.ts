@@ -49,9 +49,20 @@ export const redis = z.strictObject({
     .optional()
     .meta({
       description:
-        'An external Redis or Valkey: `redis://`, `rediss://` or `unix:///path`. Absent or empty: the service runs its own. `REDIS_URL` in the environment wins.',
+        'An external Redis or Valkey: `redis://`, `rediss://`, `unix:///path`, or `redis+sentinel://:password@host:26379,host:26379/name` with the name that the sentinels know it by. Absent or empty: the service runs its own. `REDIS_URL` in the environment wins.',
       secret: true,
     }),
+  sentinel_password: text().optional().meta({
+    description: 'The password of the sentinels themselves, where they have one.',
+    secret: true,
+  }),
+  wait_replicas: integer(0, 10).prefault(0).meta({
+    description:
+      'Replicas that must have a mail, too, before it is accepted: then the loss of the primary loses none. 503 when they do not answer in time.',
+  }),
+  wait_timeout: duration({ shortest: '10ms', longest: '2s' })
+    .prefault('1s')
+    .meta({ description: 'How long an acceptance waits for those replicas.' }),
   data_dir: text()
     .prefault('./data')
     .meta({ description: 'Where the embedded Redis keeps its data. `MAILOVER_DATA_DIR` in the environment wins.' }),

@@ -16,6 +16,8 @@ export interface IntakeParts {
   /** A new id that begins with this time (epoch ms): lists by time go by the ids. */
   readonly newId: (at: number) => string;
   readonly clock: () => number;
+  /** Resolves once what was written last is wherever it has to be before it counts as accepted. */
+  readonly replicated: () => Promise<void>;
 }
 
 /** One request's worth of mail. */
@@ -40,7 +42,7 @@ export interface Intake {
   /**
    * Accepts all drafts of a request or none. A repeat of an idempotency key finishes whatever the first request left undone and
    * resolves to the same ids; with another body it is a `conflict`. Rejects when the store cannot be written; then nothing was
-   * accepted, unless the connection broke in the very moment: a repeat with the same key tells.
+   * accepted, unless the connection broke in the very moment, or too few replicas have it: a repeat with the same key tells.
    */
   accept(request: Request): Promise<Accepted>;
   /**
@@ -78,7 +80,7 @@ export function createIntake(parts: IntakeParts): Intake {
     const plain = requests.filter(({ idempotency }) => idempotency === null);
     // One pipelined write: the records go out first on the same connection, so no worker ever meets a job without its record. With an
     // idempotency key the store's answer decides whether there is a job to add at all.
-    const [taken] = await Promise.all([messages.accept(requests), addJobs(plain.flatMap(turnsOf))]);
+    const [taken] = await Promise.all([messages.accept(requests), parts.replicated(), addJobs(plain.flatMap(turnsOf))]);
     const fresh = requests.filter(
       ({ idempotency }, index) => idempotency !== null && taken[index]?.kind === 'accepted',
     );

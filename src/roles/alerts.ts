@@ -109,11 +109,18 @@ function linkBy(link: string | null, publicUrl: string | null): (about: Linked) 
 
 // Mail of our own goes the way of all mail, from the intake on. The id of its letter is its idempotency key: however often the letter is tried, it
 // is one mail.
-function sendOwn({ config, clock, intakeRedis, jobs, seal }: Shared): (mail: OwnMail) => Promise<string | null> {
+function sendOwn({
+  config,
+  clock,
+  intakeRedis,
+  jobs,
+  seal,
+  replicated,
+}: Shared): (mail: OwnMail) => Promise<string | null> {
   const { streams, limits, server } = config;
   const newUlid = createUlid();
   const messages = createMessages(intakeRedis, seal, config.retention);
-  const intake = createIntake({ messages, jobs, seal, streams, newId: (at) => `em_${newUlid(at)}`, clock });
+  const intake = createIntake({ messages, jobs, seal, streams, newId: (at) => `em_${newUlid(at)}`, clock, replicated });
   return async ({ once, avoid, ...mail }) => {
     const input = { ...mail, tags: [{ name: 'alert', value: once }], on_unknown: 'resend' };
     const result = toDraft(input, { now: clock(), limits, maxBytes: server.body_limit, streams });

@@ -149,12 +149,12 @@ async function swallowedBy({ incidents, clock }: Shared, id: string) {
 }
 
 function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) => string): ApiParts['emails'] {
-  const { config, clock, intakeRedis, jobs, seal, metrics, vitals } = shared;
+  const { config, clock, intakeRedis, jobs, seal, metrics, vitals, replicated } = shared;
   const { streams, limits } = config;
   // The same store functions on the intake's own connection: a record must reach Redis before its job does.
   const messages = createMessages(intakeRedis, seal, config.retention, shared.audience);
   return {
-    intake: createIntake({ messages, jobs, seal, streams, newId, clock }),
+    intake: createIntake({ messages, jobs, seal, streams, newId, clock, replicated }),
     audit: shared.audit,
     changes: createChanges({ messages, jobs, streams, clock, moved: metrics.observer.moved }),
     messages,

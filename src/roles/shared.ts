@@ -24,6 +24,7 @@ import { nudgeChannel } from '../store/keys.ts';
 import { createMessages } from '../store/messages.ts';
 import { createOddities } from '../store/oddities.ts';
 import { createJobs } from '../store/queue.ts';
+import { onReplicas } from '../store/replicas.ts';
 import { createSandboxStore } from '../store/sandbox.ts';
 import { createSeal } from '../store/seal.ts';
 import { createSuppressions } from '../store/suppressions.ts';
@@ -137,6 +138,8 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     me,
     open,
     intakeRedis,
+    /** Resolves once what was written last on `intakeRedis` is on as many replicas as the settings ask for. */
+    replicated: () => onReplicas(intakeRedis, config.redis.wait_replicas, config.redis.wait_timeout),
     workRedis,
     subscriber,
     /** When the connection to the store was last (re)established, epoch ms. */

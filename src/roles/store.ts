@@ -12,7 +12,8 @@ export async function openStore(
   binary: string | undefined,
   atEnd: (step: () => unknown) => void,
 ): Promise<{ place: Place; embedded: boolean }> {
-  if (config.redis.url) return { place: { url: config.redis.url }, embedded: false };
+  const { url, sentinel_password: sentinelPassword } = config.redis;
+  if (url) return { place: { url, sentinelPassword }, embedded: false };
   const embedded = await startEmbedded({
     dataDir: config.redis.data_dir,
     log,

@@ -1,10 +1,12 @@
 // Connections to Redis: two kinds with opposite patience, their log, and Lua scripts as typed functions.
 import { createHash } from 'node:crypto';
-import { type CommonRedisOptions, Redis, type StandaloneConnectionOptions } from 'ioredis';
-import { maskUrl, redisUrlFault } from '../../config/redis-url.ts';
+import { type CommonRedisOptions, Redis, type RedisOptions } from 'ioredis';
+import { maskUrl, readSentinelUrl, redisUrlFault, type SentinelAddress } from '../../config/redis-url.ts';
 
-/** Where a Redis is: an address (`redis://`, `rediss://`, `unix:///path`), or the socket of the embedded one. */
-export type Place = { readonly url: string } | { readonly socketPath: string };
+/** Where a Redis is: an address (`redis://`, `rediss://`, `unix:///path`, `redis+sentinel://`), or the socket of the embedded one. */
+export type Place =
+  | { readonly url: string; readonly sentinelPassword?: string | undefined }
+  | { readonly socketPath: string };
 
 /**
  * `request`: for whoever has somebody waiting. Fails at once while Redis is away, and after 3 s when it does not answer.
@@ -22,6 +24,7 @@ export interface StoreLog {
 // Prompt, because an embedded Redis is back within a moment; never slower than a second, because mail is waiting.
 const retryMs = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt - 1, 10), 1_000);
 
+type Options = Omit<RedisOptions, 'replyMapping'>;
 type Patience = Omit<CommonRedisOptions, 'replyMapping'>;
 
 const common: Patience = {
@@ -58,7 +61,8 @@ const roles: Readonly<Record<Role, Patience>> = {
  * @throws if the address cannot be used; the message never repeats any of it.
  */
 export function connect(place: Place, role: Role, log: StoreLog): Redis {
-  const client = new Redis({ ...common, ...roles[role], ...address(place), connectionName: `mailover-${role}` });
+  const options: Options = { ...common, ...roles[role], ...address(place), connectionName: `mailover-${role}` };
+  const client = new Redis(options);
   const where = describePlace(place);
   let reason = 'the connection was closed';
   let away = false;
@@ -146,10 +150,12 @@ export function defineScript<Reply>(name: string, lua: string, { ordered = false
   };
 }
 
-function address(place: Place): StandaloneConnectionOptions & Pick<CommonRedisOptions, 'username' | 'password' | 'db'> {
+function address(place: Place): Options {
   if ('socketPath' in place) return { path: place.socketPath };
   const fault = redisUrlFault(place.url);
   if (fault !== null) throw new Error(`The address of Redis (redis.url or REDIS_URL) ${fault}`);
+  const sentinel = readSentinelUrl(place.url);
+  if (sentinel !== null) return bySentinels(sentinel, place.sentinelPassword);
   const url = new URL(place.url);
   if (url.protocol === 'unix:') return { path: plain(url.pathname) };
   return {
@@ -160,6 +166,24 @@ function address(place: Place): StandaloneConnectionOptions & Pick<CommonRedisOp
     ...(url.password === '' ? {} : { password: plain(url.password) }),
     // Certificates are checked, as Node does by default.
     ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
+  };
+}
+
+function bySentinels(
+  { sentinels, name, tls, username, password, db }: SentinelAddress,
+  sentinelPassword: string | undefined,
+): Options {
+  return {
+    sentinels: [...sentinels],
+    name,
+    db,
+    // Told of a switch at once, rather than when the old primary no longer answers.
+    failoverDetector: true,
+    sentinelRetryStrategy: retryMs,
+    ...(sentinelPassword && { sentinelPassword }),
+    ...(username && { username: plain(username) }),
+    ...(password && { password: plain(password) }),
+    ...(tls && { tls: {}, enableTLSForSentinelMode: true, sentinelTLS: {} }),
   };
 }
 

@@ -233,6 +233,7 @@ describe('a process that dies between the record and the job', () => {
       streams: { default: { priority: 'normal' } },
       newId: () => `em_${ulid()}`,
       clock: Date.now,
+      replicated: async () => {},
     });
   }
   const draftOf = (input: unknown) => {

@@ -98,6 +98,7 @@ describe('the table of settings', () => {
     expect(table.filter(({ secret }) => secret).map(({ path }) => path)).toEqual([
       'server.metrics_token',
       'redis.url',
+      'redis.sentinel_password',
       'encryption.keys',
       'providers.<smtp>.password',
       'providers.<mandrill>.api_key',
@@ -199,7 +200,7 @@ describe('the table of settings', () => {
         : Object.entries(value).flatMap(([key, item]) => leaves(item, [...path, key]));
     const set = new Set(leaves(config, []));
     expect([...set].filter((path) => !paths.has(path))).toEqual([]);
-    expect([...paths].filter((path) => !set.has(path))).toEqual(['providers.*.tls_ca']);
+    expect([...paths].filter((path) => !set.has(path))).toEqual(['redis.sentinel_password', 'providers.*.tls_ca']);
   });
 });
 

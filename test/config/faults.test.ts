@@ -16,7 +16,12 @@ describe('one fault', () => {
     [{ severs: {} }, 'severs', '{…}', 'did you mean server?'],
     [{ server: { prot: 1 } }, 'server.prot', '••••', 'did you mean port?'],
     [{ server: { bodyLimit: '1MB' } }, 'server.bodyLimit', '••••', 'did you mean body_limit?'],
-    [{ redis: { colour: 'red' } }, 'redis.colour', '••••', 'known here are url, data_dir, durability'],
+    [
+      { redis: { colour: 'red' } },
+      'redis.colour',
+      '••••',
+      'known here are url, sentinel_password, wait_replicas, wait_timeout, data_dir, durability',
+    ],
     [{ alerts: { to: 'x' } }, 'alerts.to', '••••', 'known here are sinks, mute'],
     [{ alerts: { sinks: { chat: { type: 'slak' } } } }, 'alerts.sinks.chat.type', '"slak"', 'slack, pagerduty'],
     [
@@ -123,17 +128,18 @@ describe('one fault', () => {
 
     // Redis
     [
-      { redis: { url: 'redis+sentinel://:made-up@a:1' } },
+      { redis: { url: 'redis+sentinel://:made-up@a:1,b:2' } },
       'redis.url',
-      '"redis+sentinel://••••@a:1"',
-      'not supported yet',
+      '"redis+sentinel://••••@a:1,b:2"',
+      'redis+sentinel://host:26379,host:26379/name',
     ],
+    [{ redis: { wait_timeout: '3s' } }, 'redis.wait_timeout', '"3s"', 'must be from 10ms to 2s'],
     [{ redis: { url: 'redis+cluster://a:1' } }, 'redis.url', '"redis+cluster://a:1"', 'not supported yet'],
     [
       { redis: { url: 'http://a:1' } },
       'redis.url',
       '"http://a:1"',
-      'write redis://host:6379, rediss://host:6379 or unix:///',
+      'write redis://host:6379, rediss://host:6379, unix:///',
     ],
     [{ redis: { url: 'localhost:6379' } }, 'redis.url', '"••••"', 'write redis://host:6379'],
     [{ redis: { url: 'redis://:made-up' } }, 'redis.url', '"••••"', 'write redis://host:6379'],

@@ -210,6 +210,7 @@ export function startApi(ground: Ground, process: Process): Api {
       streams: plan.streams,
       newId: (at) => `em_${at.toString(36)}${process.life.toString(36)}${(ids++).toString(36).padStart(4, '0')}`,
       clock: wall,
+      replicated: async () => {},
     }),
     changes: createChanges({
       messages: shared.messages,

@@ -38,6 +38,7 @@ async function stage() {
       streams: { default: { priority: 'normal' } },
       newId: (at) => `em_${ulid(at)}`,
       clock,
+      replicated: async () => {},
     });
   };
   return { client, intake };

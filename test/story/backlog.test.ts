@@ -38,6 +38,7 @@ async function fill(folder: string, count: number): Promise<void> {
     streams,
     newId: () => `em_${ulid()}`,
     clock: Date.now,
+    replicated: async () => {},
   });
   const limits = { recipients: 50, attachments: 50, headers: 50, subject: 998, schedule_ahead: day, expires_max: day };
   const rules = { now: Date.now(), limits, maxBytes: 1_000_000, streams };

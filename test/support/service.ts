@@ -34,7 +34,7 @@ export interface Service {
 }
 
 export interface ServiceOptions {
-  /** As in the settings file; `redis` is filled in. */
+  /** As in the settings file; the address of Redis is filled in. */
   readonly settings?: Record<string, unknown>;
   /** Shares another service's Redis, which this one then leaves running. */
   readonly redis?: TestRedis;
@@ -76,7 +76,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     ...sandboxes,
     ...options.settings,
     server: { port: 0, ...(options.settings?.server as object) },
-    redis: { url: redis.url },
+    redis: { url: redis.url, ...(options.settings?.redis as object) },
     encryption: { keys: [options.encryptionKey ?? testKey] },
   });
   const running = await start(config, {
