@@ -57,7 +57,7 @@ describe('example files', () => {
         .matchAll(/\$\{([A-Z_]+)/g),
     ]);
     const inLoader = [
-      ...(read('config/load.ts') + read('config/environment.ts') + read('src/cli/commands.ts')).matchAll(
+      ...(read('config/load.ts') + read('config/environment.ts') + read('src/cli/session.ts')).matchAll(
         /'((?:MAILOVER_|REDIS_|HOST|PORT)[A-Z_]*)'|env\.([A-Z_]+)/g,
       ),
     ];
