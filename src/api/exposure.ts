@@ -2,18 +2,12 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import {
-  type ExposedMessage,
-  type ExposureHead,
-  exposureCsvHead,
-  exposureCsvLine,
-  newExposureTally,
-} from '../core/exposure.ts';
-import { addressesOf, statuses } from '../core/message.ts';
+import { type ExposureHead, exposureCsvHead, exposureCsvLine, newExposureTally } from '../core/exposure.ts';
 import type { Audit } from '../store/audit.ts';
-import type { Exposed, Exposures, Stretch } from '../store/exposures.ts';
+import type { Exposures, Stretch } from '../store/exposures.ts';
 import { actorOf, callerOf } from './auth.ts';
 import { ApiError } from './errors.ts';
+import { iso, reportView, viewOf } from './exposure-views.ts';
 import { documented } from './routes.ts';
 
 /** What the routes of exposure are made of. */
@@ -37,54 +31,6 @@ const query = z.strictObject({
     description: '`ndjson`: the head, then a message a line, then the sums; without the last line it has broken off.',
   }),
 });
-
-const time = z.string().meta({ format: 'date-time' });
-const attemptView = z.object({
-  number: z.number(),
-  started_at: time,
-  ended_at: time.nullable(),
-  outcome: z.enum(['accepted', 'parked', 'rejected', 'refused', 'failed', 'unknown']).nullable(),
-  reason: z.string().nullable(),
-});
-const exposedView = z
-  .object({
-    object: z.literal('exposed_message'),
-    id: z.string(),
-    stream: z.string(),
-    sensitive: z.boolean(),
-    status: z.enum(statuses).nullable(),
-    handed_over_at: time,
-    attempts: z.array(attemptView).meta({ description: 'Those at this provider in that time, whatever came of them.' }),
-    recipients: z.array(z.string()),
-    subject: z.string().optional(),
-    tags: z.array(z.object({ name: z.string(), value: z.string() })),
-    created_at: time.nullable(),
-    fault: z.string().nullable().meta({ description: 'Why the record cannot be read; null when it can.' }),
-  })
-  .meta({ id: 'ExposedMessage', description: 'A message that the provider was handed, and may have been read there.' });
-const counts = z.record(z.string(), z.number());
-const reportView = z
-  .object({
-    object: z.literal('exposure'),
-    provider: z.string(),
-    since: time,
-    until: time,
-    complete_from: time.nullable().meta({ description: 'What was handed over before is not, or no longer, known.' }),
-    hand_overs: z.number(),
-    sensitive_hand_overs: z.number(),
-    streams: z.array(z.object({ stream: z.string(), sensitive: z.boolean(), hand_overs: z.number() })),
-    data: z.array(exposedView).meta({ description: 'Sensitive streams first, then by stream and time.' }),
-    summary: z.object({
-      object: z.literal('exposure_summary'),
-      messages: z.number(),
-      sensitive_messages: z.number(),
-      unreadable: z.number(),
-      by_stream: counts,
-      by_status: counts,
-      by_outcome: counts,
-    }),
-  })
-  .meta({ id: 'Exposure', description: 'What a provider was handed in a stretch of time.' });
 
 /** Adds the routes of exposure. */
 export function exposureRoutes(app: FastifyInstance, parts: ExposureRouteParts): void {
@@ -188,40 +134,4 @@ function stretchOf(provider: string, asked: { since: string; until?: string | un
   if (since < until) return { provider, since, until };
   const message = 'must be earlier than until, and than now';
   throw new ApiError('validation_error', `since ${message}`, { faults: [{ path: 'since', message }] });
-}
-
-function viewOf(
-  { id, handOvers, message, fault }: Exposed,
-  provider: string,
-  stream: string,
-  sensitive: boolean,
-  subjects: boolean,
-): ExposedMessage {
-  return {
-    object: 'exposed_message',
-    id,
-    stream,
-    sensitive,
-    status: message?.status ?? null,
-    handed_over_at: iso(handOvers[0]!.at),
-    attempts: handOvers.map(({ number, at }) => {
-      const attempt = message?.flow.attempts.find((one) => one.number === number && one.provider === provider);
-      return {
-        number,
-        started_at: iso(at),
-        ended_at: attempt?.endedAt == null ? null : iso(attempt.endedAt),
-        outcome: attempt?.outcome ?? null,
-        reason: attempt?.reason ?? null,
-      };
-    }),
-    recipients: message ? addressesOf(message.envelope) : [],
-    ...(subjects && { subject: message?.envelope.subject ?? '' }),
-    tags: message?.envelope.tags ?? [],
-    created_at: message ? iso(message.createdAt) : null,
-    fault,
-  };
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString();
 }
