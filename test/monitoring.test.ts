@@ -10,6 +10,9 @@ import { parse } from 'yaml';
 import { type Learned, nothingLearned, watchedMs } from '../src/core/curve.ts';
 import { delayBin, delayBins } from '../src/core/delays.ts';
 import { keys } from '../src/store/keys.ts';
+import { outgoing, signingSecret } from './alerts/far-sides.ts';
+import { run } from './cli/run.ts';
+import { startHttpServer } from './support/http-server.ts';
 import { event, type FarSide, newFarSide, ownProviders, webhookSecret } from './support/own-provider.ts';
 import { startRedis } from './support/redis.ts';
 import { freshFolder } from './support/run-folder.ts';
@@ -87,6 +90,7 @@ const [promtool, prometheus] = [found('promtool'), found('prometheus')];
 
 let far: FarSide;
 let service: Service;
+let closing: () => Promise<unknown>;
 beforeAll(async () => {
   far = newFarSide();
   const redis = await startRedis();
@@ -101,9 +105,18 @@ beforeAll(async () => {
   };
   const written = JSON.stringify(past satisfies Learned);
   for (const provider of ['first', 'second']) await (await redis.client()).set(keys.curve(provider), written);
+  // It refuses what it is told: that is counted, too.
+  const hook = await startHttpServer({ handler: () => ({ status: 500, body: '' }) });
+  closing = () => hook.close();
   service = await startService({
     redis,
-    settings: { ...ownProviders, server: { metrics_token: token } },
+    settings: {
+      ...ownProviders,
+      server: { metrics_token: token },
+      alerts: { sinks: { log: { type: 'log' } } },
+      webhooks: { app: { url: hook.url, secrets: [signingSecret] } },
+      outgoing,
+    },
   });
   // Learned, suspended, moved, pinned, refused for want of memory: and all of it goes on while somebody asks.
   await deliver();
@@ -119,6 +132,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await service?.close();
   await service?.redis.stop();
+  await closing?.();
 });
 
 async function deliver(provider = 'first'): Promise<void> {
@@ -211,6 +225,15 @@ describe('the rules', () => {
       expect(annotations.summary, alert).toMatch(/\.$/);
       expect(annotations.description, alert).toMatch(/\.$/);
     }
+  });
+
+  test('name commands that there are', async () => {
+    const { out } = await run(['--help']);
+    const known = [...out.matchAll(/^ {2}([a-z][\w-]+)/gm)].map(([, name]) => name);
+    const words = rules.map(({ annotations }) => annotations.description).join('\n');
+    const named = [...words.matchAll(/mailover ([a-z][\w-]+)/g)].map(([, name]) => name);
+    expect(named.length).toBeGreaterThan(5);
+    for (const name of named) expect(known).toContain(name);
   });
 
   test(

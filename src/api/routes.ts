@@ -19,7 +19,7 @@ export interface Declaration {
   readonly body?: z.ZodType;
   /** Successful answers by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
-  /** The same answers in other forms than JSON, by status and content type. */
+  /** Answers in other forms than JSON, by status and content type. */
   readonly formats?: Readonly<Record<number, Readonly<Record<string, z.ZodType>>>>;
   /** What can go wrong, beside what every route with a scope, or with a body, can say. */
   readonly errors: readonly ErrorName[];
@@ -67,17 +67,16 @@ export function documented(app: FastifyInstance): Routes {
       const names = [
         ...new Set([...everywhere, ...errors, ...(scope ? withScope : []), ...(rest.method === 'GET' ? [] : withBody)]),
       ];
+      const forms = (status: string) => {
+        const json = answers[Number(status)];
+        return { ...(json && { 'application/json': json }), ...formats?.[Number(status)] };
+      };
       const good = Object.fromEntries(
-        Object.entries(answers).map(([status, schema]) => [
+        Object.keys({ ...answers, ...formats }).map((status) => [
           status,
           {
             description: 'Done.',
-            content: {
-              'application/json': { schema },
-              ...Object.fromEntries(
-                Object.entries(formats?.[Number(status)] ?? {}).map(([type, other]) => [type, { schema: other }]),
-              ),
-            },
+            content: Object.fromEntries(Object.entries(forms(status)).map(([type, schema]) => [type, { schema }])),
           },
         ]),
       );

@@ -19,8 +19,8 @@ export interface Client {
   put<T>(path: string, body: object): Promise<T>;
   post<T>(path: string, body: object): Promise<T>;
   delete<T>(path: string): Promise<T>;
-  /** The lines of an answer that may be very long, as they come, without one that has no end. An aborted `signal` ends it with a fault. */
-  lines(path: string, signal: AbortSignal): AsyncGenerator<string>;
+  /** The lines of an answer that may be very long, as they come, without one that has no end. An aborted `signal` ends it with a fault. With a `body` it is posted. */
+  lines(path: string, signal: AbortSignal, body?: object): AsyncGenerator<string>;
 }
 
 /** What a client needs. `url` is the service's, without a path, or with that of a proxy. */
@@ -78,14 +78,19 @@ export function createClient({ url: given, key, fetch }: ClientParts): Client {
     put: (path, body) => call('PUT', path, body),
     post: (path, body) => call('POST', path, body),
     delete: (path) => call('DELETE', path),
-    async *lines(path, signal) {
+    async *lines(path, signal, body) {
       let begun = false;
       // For the beginning alone: the rest may take as long as it takes.
       const late = new AbortController();
       const timer = setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), patienceMs);
       try {
         const ends = AbortSignal.any([signal, late.signal]);
-        const answer = await fetch(url + path, { headers: { authorization: `Bearer ${key}` }, signal: ends });
+        const headers = { authorization: `Bearer ${key}`, ...(body && { 'content-type': 'application/json' }) };
+        const answer = await fetch(url + path, {
+          headers,
+          signal: ends,
+          ...(body && { method: 'POST', body: JSON.stringify(body) }),
+        });
         clearTimeout(timer);
         if (!answer.ok || !answer.body) throw refusal(answer.status, parsed(await answer.text()));
         begun = true;

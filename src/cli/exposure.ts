@@ -12,9 +12,9 @@ import {
   exposureCsvLine,
 } from '../core/exposure.ts';
 import { parseDuration } from '../core/units.ts';
-import { ClientFault } from './client.ts';
+import { type Client, ClientFault } from './client.ts';
 import { headOf } from './look.ts';
-import { type Session, surroundings, withJson } from './session.ts';
+import { Misuse, type Session, surroundings, withJson } from './session.ts';
 import { type Cell, columns, plain, type Terminal, timeText, toned } from './terminal.ts';
 
 type Format = 'csv' | 'json' | 'ndjson';
@@ -27,13 +27,16 @@ interface Options {
   readonly subjects?: boolean;
   readonly sensitive?: boolean;
   readonly json?: boolean;
+  readonly notify?: boolean;
+  readonly reason?: string;
+  readonly yes?: boolean;
 }
 
 const barWidth = 30;
 const tellEveryMs = 100;
 
 /** Adds it. */
-export function addExposure(program: Command, { parts, asking, print }: Session): void {
+export function addExposure(program: Command, { parts, asking, print, sure }: Session): void {
   const { terminal, clock } = parts;
   const readWhen = (text: string) => when(text, clock());
 
@@ -51,6 +54,12 @@ export function addExposure(program: Command, { parts, asking, print }: Session)
     .option('--out <file>', 'into this file, which only you can read (as csv, if no format is named)')
     .option('--subjects', 'subjects, too')
     .option('--sensitive', 'only streams that are marked as sensitive')
+    .option(
+      '--notify',
+      'tell the applications of each of these messages (message.exposed), so that they can revoke links and codes',
+    )
+    .option('--reason <text>', 'why, for the applications and the audit; with --notify')
+    .option('--yes', 'do not ask')
     .option(...withJson)
     .addHelpText(
       'after',
@@ -59,6 +68,7 @@ export function addExposure(program: Command, { parts, asking, print }: Session)
     .action((provider: string, options: Options) =>
       asking(async (client) => {
         const { since, until, out, subjects = false, sensitive = false } = options;
+        if (options.notify) return notify(client, provider, options);
         const format = options.format ?? (out === undefined ? null : 'csv');
         const query = new URLSearchParams({ format: 'ndjson', since: iso(since) });
         if (until !== undefined) query.set('until', iso(until));
@@ -80,6 +90,38 @@ export function addExposure(program: Command, { parts, asking, print }: Session)
         }
       }),
     );
+
+  async function notify(client: Client, provider: string, { since, until, sensitive = false, ...options }: Options) {
+    if (options.reason === undefined) throw new Misuse('--notify needs a --reason: the applications get to read it.');
+    if (options.out !== undefined || options.format !== undefined)
+      throw new Misuse('--notify makes no file: ask for that first, without it.');
+    const question = `Tell the applications of every message that ${plain(provider)} was handed? What they do then cannot be undone.`;
+    if (!(await sure(question, options.yes ?? false))) return;
+    const body = {
+      since: iso(since),
+      ...(until !== undefined && { until: iso(until) }),
+      sensitive,
+      reason: options.reason,
+    };
+    const path = `/v1/providers/${encodeURIComponent(provider)}/exposure/notify`;
+    let total = 0;
+    for await (const line of client.lines(path, parts.interrupted(), body)) {
+      const one = JSON.parse(line) as ExposureHead | Notified;
+      if (one.object === 'exposure') total = one.hand_overs;
+      else {
+        const over = one.object === 'exposure_notified';
+        bar(over ? 1 : one.messages / Math.max(1, total), one.messages, over);
+        if (!over) continue;
+        if (options.json) print(one);
+        else
+          terminal.write(
+            `${one.told} of ${one.messages} messages will be told to the applications that want to hear of them; the others belong to streams of which nobody does.\n`,
+          );
+        return;
+      }
+    }
+    throw new ClientFault('The answer broke off. Ask again: nothing is told twice.');
+  }
 
   async function copy(lines: AsyncIterable<string>, format: Format | null, subjects: boolean, to: Sink) {
     let head: ExposureHead | null = null;
@@ -116,6 +158,13 @@ export function addExposure(program: Command, { parts, asking, print }: Session)
     const full = '█'.repeat(Math.min(barWidth, Math.round(barWidth * share))).padEnd(barWidth, '░');
     terminal.complain(`\r${full} ${messages} messages${over ? '\n' : ''}`);
   }
+}
+
+/** How far the telling is. */
+interface Notified {
+  readonly object: 'exposure_progress' | 'exposure_notified';
+  readonly messages: number;
+  readonly told: number;
 }
 
 /** Where a report goes. */

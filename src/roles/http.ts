@@ -7,6 +7,7 @@ import { createChanges } from '../intake/change.ts';
 import { marginMs } from '../monitor/verdicts.ts';
 import { incidentFor } from '../operate/incident.ts';
 import { createApiKeys } from '../store/api-keys.ts';
+import { alertsSender } from '../store/audience.ts';
 import { createMessages } from '../store/messages.ts';
 import { createSeen } from '../store/seen.ts';
 import { operateParts } from './operate.ts';
@@ -77,6 +78,9 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
       audit,
       providers: shared.providerNames,
       streams: config.streams,
+      listens: (stream, sentBy) =>
+        sentBy !== alertsSender && shared.audience.dueFor(stream, 'message.exposed').length > 0,
+      note: shared.tellings.note,
       log,
     },
     suppressions: { suppressions: shared.suppressions, audit },

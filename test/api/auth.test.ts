@@ -26,6 +26,13 @@ const calls: readonly [string, string, Scope, number, unknown?][] = [
   ['GET', '/v1/providers', 'read', 200],
   ['GET', '/v1/providers/primary', 'read', 200],
   ['GET', '/v1/providers/primary/exposure?since=2026-01-01T00:00:00Z', 'operate', 200],
+  [
+    'POST',
+    '/v1/providers/primary/exposure/notify',
+    'operate',
+    422,
+    { since: '2026-01-01T00:00:00Z', reason: 'made up' },
+  ],
   ['PUT', '/v1/providers/primary/sandbox', 'operate', 200, { mode: 'deliver' }],
   ['GET', '/v1/sandbox/inbox', 'read', 200],
 ];
