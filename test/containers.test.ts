@@ -185,6 +185,32 @@ describe('docker-compose.yml', () => {
   });
 });
 
+describe('the metrics profile of docker-compose.yml', () => {
+  const { prometheus, grafana } = compose.services;
+
+  test('is asked for, and finds its files, its secrets and our services', () => {
+    for (const { profiles, volumes, secrets } of [prometheus, grafana]) {
+      expect(profiles).toEqual(['metrics']);
+      for (const volume of volumes as string[]) {
+        const [source = ''] = volume.split(':');
+        if (source.startsWith('.')) expect(existsSync(join(root, source)), source).toBe(true);
+        else expect(compose.volumes).toHaveProperty(source);
+      }
+      for (const secret of secrets) expect(compose.secrets).toHaveProperty(secret);
+    }
+    const [scrape] = data('config/monitoring/prometheus.yaml').scrape_configs;
+    expect(scrape.authorization.credentials_file).toBe(`/run/secrets/${prometheus.secrets[0]}`);
+    const ours = Object.entries(compose.services).flatMap(([name, { image }]: any) =>
+      image === 'mailover' ? [name] : [],
+    );
+    expect(scrape.dns_sd_configs[0].names.sort()).toEqual(ours.sort());
+    const [source] = data('config/monitoring/grafana/datasources.yaml').datasources;
+    expect(compose.services).toHaveProperty(new URL(source.url).hostname);
+    const [{ options }] = data('config/monitoring/grafana/dashboards.yaml').providers;
+    expect(grafana.volumes.join()).toContain(`./config/monitoring/dashboard.json:${options.path}/`);
+  });
+});
+
 describe('kubernetes.yaml', () => {
   const { kind, items } = data('config/deploy/kubernetes.yaml');
   const of = (wanted: string) => items.filter((item: any) => item.kind === wanted);
