@@ -41,13 +41,16 @@ describe('a host that is silent here', () => {
   });
 
   test('is its own trouble when others got through to it only before it failed', () => {
-    const after = (ms: number, age = 120) =>
+    const kindAfter = (ms: number, age = 120) =>
       on([cell(ago(age), 'google', 40), cell(ago(1), 'google', 40)], { b: [cell(ago(age) - ms, 'google', 40, 40)] })
         .kind;
     // Mail that was on its way when it failed: as much as is usual, or half of the silence.
     const usualMs = ageAt(swift.all, 0.95);
-    expect([Math.floor(usualMs), Math.ceil(usualMs)].map((ms) => after(ms))).toEqual(['recipient_delay', 'partial']);
-    expect([4_999, 5_000].map((ms) => after(ms, 10))).toEqual(['recipient_delay', 'partial']);
+    expect([Math.floor(usualMs), Math.ceil(usualMs)].map((ms) => kindAfter(ms))).toEqual([
+      'recipient_delay',
+      'partial',
+    ]);
+    expect([4_999, 5_000].map((ms) => kindAfter(ms, 10))).toEqual(['recipient_delay', 'partial']);
   });
 
   test('is its own trouble when it only puts others’ mail off', () => {
