@@ -36,7 +36,8 @@ export function rescueChore(parts: RescueParts): Chore {
   // Taken from `pace`, and not used yet: the standby was not ready for more.
   let token = false;
 
-  /** Half of the standby's own rate: the other half is for new mail. */
+  const limited = [...parts.providers].filter(([, { maxRate }]) => maxRate !== null).map(([name]) => name);
+  /** At most half of the standby's own rate; and of what new mail leaves of it, see `hasRoom`. */
   function standbyPace(name: string): Pace | null {
     const maxRate = parts.providers.get(name)?.maxRate ?? null;
     if (maxRate === null) return null;
@@ -45,7 +46,13 @@ export function rescueChore(parts: RescueParts): Chore {
     return made;
   }
 
-  function allowance(room: number): Allow {
+  /** Has new mail left one place in its rate empty? Then the next one may be taken: half of what is left. */
+  function hasRoom(name: string, idle: ReadonlyMap<string, number>): boolean {
+    const maxRate = parts.providers.get(name)?.maxRate ?? null;
+    return maxRate === null || idle.get(name)! >= 1_000 / maxRate;
+  }
+
+  function allowance(room: number, idle: ReadonlyMap<string, number>): Allow {
     let left = room;
     return (stream, provider) => {
       const now = clock();
@@ -56,8 +63,9 @@ export function rescueChore(parts: RescueParts): Chore {
         const others = Object.keys(parts.streams).some((one) => standbyOf(parts.streams, one, provider, world, now));
         return others ? 'none' : 'stop';
       }
-      token ||= left > 0 && pace.take(now);
-      if (left <= 0 || !token || standbyPace(standby)?.take(now) === false) return 'stop';
+      if (left <= 0 || !hasRoom(standby, idle)) return 'stop';
+      token ||= pace.take(now);
+      if (!token || standbyPace(standby)?.take(now) === false) return 'stop';
       token = false;
       left -= 1;
       return 'go';
@@ -143,7 +151,7 @@ export function rescueChore(parts: RescueParts): Chore {
       room -= inHand.get(rescue.id)!;
     }
     for (const rescue of running) await endIfDone(rescue, inHand.get(rescue.id)!);
-    const allow = allowance(room);
+    const allow = allowance(room, await rescues.idleFor(limited));
     const full = await crowded();
     for (const lane of lanes) {
       if (full.has(lane)) continue;

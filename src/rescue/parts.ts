@@ -18,7 +18,7 @@ export interface RescueParts {
   readonly rescues: RescueStore;
   readonly world: () => World;
   readonly streams: RescueStreams;
-  /** Every provider with its own rate; null for any. Of a standby's rate a rescue takes half at most. */
+  /** Every provider with its own rate; null for any. Of what new mail leaves of it a rescue takes half at most. */
   readonly providers: ReadonlyMap<string, { readonly maxRate: number | null }>;
   readonly settings: {
     /** Messages taken back a second, by all rescues together. */

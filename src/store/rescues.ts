@@ -96,6 +96,8 @@ export interface RescueStore {
   statuses(messages: readonly string[]): Promise<readonly (Status | null)[]>;
   /** Whose texts are still stored. */
   withBody(messages: readonly string[]): Promise<ReadonlySet<string>>;
+  /** For how long each provider's rate has not been used up, ms: below 0 while it is, Infinity where it has not been for a while. */
+  idleFor(providers: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Redis' clock, epoch ms. */
   now(): Promise<number>;
 }
@@ -193,6 +195,11 @@ export function createRescues(redis: Redis, keptMs: number): RescueStore {
     async withBody(messages) {
       const stored = await ask<number>(messages, (pipeline, id) => pipeline.exists(keys.body(id)));
       return new Set(messages.filter((_, index) => stored[index] === 1));
+    },
+    async idleFor(providers) {
+      const until = await ask<string | null>(providers, (pipeline, name) => pipeline.get(keys.rate(name)));
+      const now = providers.length > 0 ? await storeNow(redis) : 0;
+      return new Map(providers.map((name, index) => [name, until[index] ? now - Number(until[index]) : Infinity]));
     },
     now: () => storeNow(redis),
   };

@@ -238,6 +238,23 @@ describe('order and pace', () => {
     expect(rescued).toBeGreaterThanOrEqual(5);
   });
 
+  test('and nothing of it unless new mail has left a place in it empty', async () => {
+    const ids = await swallowMany(3);
+    const rescue = stage.rescue({ providers: new Map([['second', { maxRate: 0.1 }]]) });
+    await begin(rescue);
+    const usedUntil = async (ms: number) => stage.client.set(keys.rate('second'), (await stage.rescues.now()) + ms);
+    await usedUntil(5_000);
+    await rescue.chore.run();
+    expect(new Set(await stage.statuses(ids))).toEqual(new Set(['sent']));
+    // Its places are ten seconds long: for one after the last that was used it is left alone.
+    await usedUntil(-2_000);
+    await rescue.chore.run();
+    expect(new Set(await stage.statuses(ids))).toEqual(new Set(['sent']));
+    await usedUntil(-10_000);
+    await rescue.chore.run();
+    expect(await stage.statuses(ids)).toContain('queued');
+  });
+
   test('no more at once than the settings say, until somebody takes them', async () => {
     await swallowMany(12);
     const rescue = stage.rescue({ settings: { rate: 1_000, at_once: 5 } });

@@ -132,7 +132,7 @@ export function rescued(provider: string, from: number, until: number): Expectat
           (other) => other.provider !== provider && gone.some((one) => other.recipients.includes(one)),
         );
         const heard = message.flow.events.some((event) => event.provider === provider);
-        if (!again && !heard && !['expired', 'held'].includes(message.status)) lost.push(fate);
+        if (!again && !heard && !['expired', 'held', 'suppressed'].includes(message.status)) lost.push(fate);
       }
       if (lost.length === 0) return null;
       return `${lost.length} of ${swallowed} are not: ${lost

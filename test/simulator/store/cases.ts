@@ -227,6 +227,7 @@ export function rescuesFor(process: Process, shelf: Shelf, cases: Cases, records
     countLater: (id) => ask(() => sum(of(id).later)),
     statuses: (messages) => ask(() => messages.map((id) => records.messages.get(id)?.status ?? null)),
     withBody: (messages) => ask(() => new Set(messages.filter((id) => (records.bodies.get(id) ?? 0) > shelf.time()))),
+    idleFor: (providers) => ask(() => new Map(providers.map((name) => [name, shelf.time() - records.gate(name).tat]))),
     now: () => ask(() => shelf.time()),
   };
 }
