@@ -1,5 +1,6 @@
 // The metrics that are read from the shared state when somebody asks for them: the same in every process, whatever its roles.
 import { Gauge, type Registry } from 'prom-client';
+import type { DeadLetters } from './alerts/dead-letters.ts';
 import type { HealthState } from './core/health.ts';
 import { incidentCauses } from './core/incident.ts';
 import { type Lane, lanes } from './core/message.ts';
@@ -21,6 +22,7 @@ export interface GaugeParts {
   readonly finding: TrafficStore['readFinding'];
   readonly incidents: Pick<IncidentStore, 'open'>;
   readonly census: () => Promise<Census>;
+  readonly deadLetters: DeadLetters['counts'];
   readonly clock: () => number;
 }
 
@@ -48,6 +50,7 @@ interface Look {
   }[];
   readonly causes: readonly string[];
   readonly census: Census;
+  readonly dead: Awaited<ReturnType<DeadLetters['counts']>>;
 }
 
 /**
@@ -59,7 +62,7 @@ export function addGauges(registry: Registry, parts: GaugeParts): void {
 
   async function look(): Promise<Look> {
     const confirming = providers.filter(({ confirms }) => confirms);
-    const [depth, oldest, heard, open, census] = await Promise.all([
+    const [depth, oldest, heard, open, census, dead] = await Promise.all([
       jobs.depth(),
       jobs.oldest(),
       Promise.all(
@@ -74,8 +77,9 @@ export function addGauges(registry: Registry, parts: GaugeParts): void {
       ),
       parts.incidents.open(),
       parts.census(),
+      parts.deadLetters(),
     ]);
-    return { depth, oldest, heard, causes: open.map(({ cause }) => cause), census };
+    return { depth, oldest, heard, causes: open.map(({ cause }) => cause), census, dead };
   }
 
   // All gauges of one scrape ask in the same moment: they share one look.
@@ -171,6 +175,12 @@ export function addGauges(registry: Registry, parts: GaugeParts): void {
   stored('mailover_held', 'Messages that wait for an operator’s decision.', [], ({ census }) => one(census.held));
   stored('mailover_waiting', 'Messages that wait until a provider of their stream can take them.', [], ({ census }) =>
     one(census.waiting),
+  );
+  stored(
+    'mailover_dead_letters',
+    'Alerts to a sink, and mails with events for an application, that nobody took.',
+    ['kind', 'to'],
+    ({ dead }) => dead.map(({ kind, to, count }) => [{ kind, to }, count]),
   );
   stored('mailover_suppressed', 'Addresses that get no mail.', [], ({ census }) => one(census.suppressed));
   stored('mailover_redis_memory_used_bytes', 'Memory that Redis uses.', [], ({ census }) => one(census.memoryUsed));

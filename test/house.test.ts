@@ -110,12 +110,13 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       types('src/rescue/rescue.ts'),
       'src/operate',
       types('src/tracing/traces.ts'),
+      types('src/alerts'),
     ],
   ],
   // `traces` is what the others know of it; `otlp` is loaded only when settings ask for it.
   ['src/tracing', []],
   ['src/metrics.ts', ['src/core', contract, types('src/delivery/observer.ts')]],
-  ['src/gauges.ts', ['src/core', types('src/store')]],
+  ['src/gauges.ts', ['src/core', types('src/store'), types('src/alerts/dead-letters.ts')]],
   ['src/observe.ts', ['src/core/mask.ts', types('src/delivery/observer.ts'), 'src/metrics.ts']],
   ['src/log.ts', []],
   // Where parts are made and handed to each other.
@@ -138,6 +139,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/alerts',
       'src/tell',
       'src/api/server.ts',
+      types('src/api/alerts.ts'),
       'src/gauges.ts',
       'src/metrics.ts',
       'src/observe.ts',

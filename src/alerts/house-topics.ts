@@ -43,7 +43,7 @@ export const deadTopic: Topic = {
       happened: `${name} was tried for a day, or refused them for good. They are kept, and not tried again by themselves.`,
       advice: [
         { text: 'See why', command: 'mailover dead-letters' },
-        { text: 'Once it works again, send them', command: `mailover dead-letters --replay ${name}` },
+        { text: 'Once it works again, send them', command: `mailover dead-letters --replay --to ${name}` },
       ],
     }),
   over: (told, scene) => ended(`No dead letters to ${told.stage} any more`, told, scene),

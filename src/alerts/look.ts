@@ -2,6 +2,7 @@
 import type { ToldState } from '../core/alert.ts';
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
 import type { AlertStore } from '../store/alerts.ts';
+import type { Census } from '../store/census.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
 import type { IncidentStore } from '../store/incidents.ts';
 import type { Oddities } from '../store/oddities.ts';
@@ -16,7 +17,8 @@ export interface LookParts {
   readonly accounts: Pick<AccountStore, 'read'>;
   readonly evidence: Pick<EvidenceStore, 'read'>;
   readonly oddities: Pick<Oddities, 'foreign'>;
-  readonly alerts: Pick<AlertStore, 'counts' | 'line'>;
+  readonly alerts: Pick<AlertStore, 'line'>;
+  readonly census: () => Promise<Census>;
   readonly providers: readonly string[];
   readonly streams: Scene['streams'];
   readonly sinks: readonly string[];
@@ -24,7 +26,8 @@ export interface LookParts {
   readonly applications: () => Promise<
     readonly { readonly name: string; readonly dead: number; readonly failing: Unheard | null }[]
   >;
-  readonly vitals: { fullness(): number | null; weaknesses(): readonly string[] };
+  /** What of the store's durability is amiss. */
+  readonly weaknesses: () => readonly string[];
   readonly quotaLow: number;
   readonly clock: () => number;
 }
@@ -48,11 +51,11 @@ export function createLook(parts: LookParts): Look {
   async function lookSlowly(now: number) {
     const each = <T>(read: (name: string) => Promise<T>) =>
       Promise.all(parts.providers.map(async (name) => [name, await read(name)] as const));
-    const [accounts, evidence, foreign, counts, lines, applications] = await Promise.all([
+    const [accounts, evidence, foreign, census, lines, applications] = await Promise.all([
       each(parts.accounts.read),
       each((name) => parts.evidence.read(name, now)),
       each(parts.oddities.foreign),
-      parts.alerts.counts(),
+      parts.census(),
       Promise.all(parts.sinks.map(async (name) => ({ name, ...(await parts.alerts.line(name)) }))),
       parts.applications(),
     ]);
@@ -69,8 +72,10 @@ export function createLook(parts: LookParts): Look {
       accounts: new Map(accounts.flatMap(([name, said]): [string, AccountRecord][] => (said ? [[name, said]] : []))),
       parked: new Map(parked),
       foreign: new Map(foreign),
-      ...counts,
-      dead: new Map([...lines, ...applications].map(({ name, dead }) => [name, dead])),
+      held: census.held,
+      waiting: census.waiting,
+      fullness: census.memoryLimit === null ? null : census.memoryUsed / census.memoryLimit,
+      dead: summed([...lines, ...applications].map(({ name, dead }) => [name, dead])),
       unheard: [
         ...unheard,
         ...applications.flatMap(({ failing }) => (failing && now - failing.since > unheardMs ? [failing] : [])),
@@ -107,7 +112,14 @@ export function createLook(parts: LookParts): Look {
       })),
       quotaLow: parts.quotaLow,
       ...slow,
-      store: { fullness: parts.vitals.fullness(), weaknesses: parts.vitals.weaknesses() },
+      store: { fullness: slow.fullness, weaknesses: parts.weaknesses() },
     };
   };
+}
+
+// A sink and an application may have the same name; whoever replays it replays both.
+function summed(pairs: readonly (readonly [string, number])[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const [name, count] of pairs) sums.set(name, (sums.get(name) ?? 0) + count);
+  return sums;
 }

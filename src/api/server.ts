@@ -14,6 +14,7 @@ import type { ApiKeys } from '../store/api-keys.ts';
 import type { Audit } from '../store/audit.ts';
 import { isAway } from '../store/away.ts';
 import type { Traces } from '../tracing/traces.ts';
+import { type AlertRouteParts, alertRoutes } from './alerts.ts';
 import { auditRoutes } from './audit.ts';
 import { addAuth } from './auth.ts';
 import { answerClientError } from './client-errors.ts';
@@ -47,6 +48,7 @@ export interface ApiParts {
   readonly incidents: IncidentRouteParts;
   readonly rescue: RescueRouteParts;
   readonly webhooks: WebhookRouteParts;
+  readonly alerts: AlertRouteParts;
 }
 
 /** What the server is made of. Durations in ms, sizes in bytes. */
@@ -229,6 +231,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     quarantineRoutes(scope, api.operate, api.quarantine);
     rescueRoutes(scope, api.rescue);
     incidentRoutes(scope, api.incidents);
+    alertRoutes(scope, api.alerts);
     await webhookRoutes(scope, api.webhooks);
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());

@@ -140,6 +140,25 @@ export interface RescueAnswer {
   readonly counts: Readonly<Record<'rescued' | 'expired' | 'held' | 'stranded' | 'confirmed_late', number>>;
 }
 
+/** What came of a test alert: POST /v1/alerts/test. */
+export interface SinkTestAnswer {
+  readonly sink: string;
+  readonly type: string;
+  readonly ok: boolean;
+  readonly ms: number;
+  readonly detail: string;
+}
+
+/** What nobody took: GET /v1/dead-letters. */
+export interface DeadLetterAnswer {
+  readonly id: string;
+  readonly kind: string;
+  readonly to: string;
+  readonly given_up_at: string;
+  readonly about: string;
+  readonly detail: string;
+}
+
 /** A list of any of them. */
 export interface ListAnswer<T> {
   readonly data: readonly T[];

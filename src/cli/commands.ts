@@ -3,6 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Argument, type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../core/units.ts';
+import { addAlerts } from './alerts.ts';
 import { addAudit } from './audit.ts';
 import type { Client } from './client.ts';
 import { type DrillPlan, drill } from './drill.ts';
@@ -102,6 +103,7 @@ export function addCommands(program: Command, parts: CommandParts): void {
   addKeys(program, session);
   addExposure(program, session);
   addAudit(program, session);
+  addAlerts(program, session);
 
   function listScenarios(json: boolean): void {
     if (json) print(scenarios.map(({ name, does, expected }) => ({ name, does, expected: expected.state })));

@@ -7,14 +7,16 @@ import { startOutbox } from '../alerts/outbox.ts';
 import { createSink } from '../alerts/sinks/index.ts';
 import type { OwnMail } from '../alerts/sinks/own.ts';
 import type { Sink } from '../alerts/sinks/sink.ts';
+import { testSinks } from '../alerts/test-sinks.ts';
+import type { AlertRouteParts } from '../api/alerts.ts';
 import { createIntake } from '../intake/accept.ts';
 import { toDraft } from '../intake/draft.ts';
 import type { Chore } from '../monitor/chore.ts';
 import { createPlaces } from '../outgoing/places.ts';
 import { createOutgoing, type Outgoing } from '../outgoing/post.ts';
 import type { Rescue } from '../rescue/rescue.ts';
-import { createAlertStore } from '../store/alerts.ts';
 import { alertsSender } from '../store/audience.ts';
+import { takeCensus } from '../store/census.ts';
 import { createMessages } from '../store/messages.ts';
 import { streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
@@ -37,13 +39,32 @@ export function openSinks(shared: Shared, outgoing: Outgoing): Sink[] {
   return Object.entries(config.alerts.sinks).map(([name, settings]) => createSink(name, settings, parts));
 }
 
+/** What the API needs of them. Its requests have connections of their own. */
+export function alertParts(shared: Shared, audit: AlertRouteParts['audit']): AlertRouteParts {
+  const { config, clock, deadLetters } = shared;
+  const sinks = openSinks(shared, openOutgoing(shared));
+  const newUlid = createUlid();
+  const newId = () => `alr_${newUlid(clock())}`;
+  return {
+    sinks: sinks.map(({ name }) => name),
+    applications: Object.keys(config.webhooks),
+    test: (names) =>
+      testSinks(
+        sinks.filter(({ name }) => names.includes(name)),
+        newId,
+        clock,
+      ),
+    deadLetters,
+    audit,
+  };
+}
+
 /** Starts the outbox, and gives what the leading monitor has to do. */
 export function runAlerts(shared: Shared, rescue: Pick<Rescue, 'stateOf'>): Chore[] {
-  const { config, log, clock, workRedis } = shared;
+  const { config, log, clock, workRedis, letters: store } = shared;
   const { alerts } = config;
   const outgoing = openOutgoing(shared);
   const sinks = openSinks(shared, outgoing);
-  const store = createAlertStore(workRedis);
   const names = sinks.map(({ name }) => name);
   const outbox = startOutbox({
     store,
@@ -67,11 +88,9 @@ export function runAlerts(shared: Shared, rescue: Pick<Rescue, 'stateOf'>): Chor
     streams: streamModes(shared),
     sinks: names,
     applications: () => Promise.all(Object.keys(config.webhooks).map((name) => hearingOf(shared, name))),
-    vitals: {
-      fullness: shared.vitals.fullness,
-      // Whoever has chosen `relaxed` knows.
-      weaknesses: () => (config.redis.durability === 'strict' ? shared.vitals.weaknesses() : []),
-    },
+    census: () => takeCensus(workRedis),
+    // Whoever has chosen `relaxed` knows.
+    weaknesses: () => (config.redis.durability === 'strict' ? shared.vitals.weaknesses() : []),
     quotaLow: alerts.quota_low,
     clock,
   });

@@ -10,6 +10,7 @@ import { createApiKeys } from '../store/api-keys.ts';
 import { alertsSender } from '../store/audience.ts';
 import { createMessages } from '../store/messages.ts';
 import { createSeen } from '../store/seen.ts';
+import { alertParts } from './alerts.ts';
 import { operateParts } from './operate.ts';
 import { openRescue } from './rescue.ts';
 import type { Shared } from './shared.ts';
@@ -92,6 +93,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
     },
     incidents: { incidents: shared.incidents, audit, rescueOf: async ({ id }) => rescue.stateOf(id) },
     rescue: { rescue, audit, windowOf: (id) => swallowedBy(shared, id) },
+    alerts: alertParts(shared, audit),
     webhooks: {
       providers: shared.adapters,
       arrived: shared.ingress.arrived,

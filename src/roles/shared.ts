@@ -6,10 +6,12 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/schema.ts';
 import { createProvider } from '../../providers/index.ts';
 import type { Provider } from '../../providers/provider.ts';
+import { createDeadLetters } from '../alerts/dead-letters.ts';
 import type { Configured } from '../delivery/configured.ts';
 import { addGauges } from '../gauges.ts';
 import { createMetrics } from '../metrics.ts';
 import { createAccounts } from '../store/accounts.ts';
+import { createAlertStore } from '../store/alerts.ts';
 import { createAudience } from '../store/audience.ts';
 import { createAudit } from '../store/audit.ts';
 import { createByHand } from '../store/by-hand.ts';
@@ -107,6 +109,10 @@ export async function openShared(config: Config, { log, clock, version, redisBin
   const { delivered } = metrics;
   const traffic = createTraffic(workRedis, clock);
   const incidents = createIncidents(workRedis, config.retention.incidents, clock);
+  const tellings = createTellings(workRedis, audience);
+  const letters = createAlertStore(workRedis);
+  const [sinks, applications] = [Object.keys(config.alerts.sinks), Object.keys(config.webhooks)];
+  const deadLetters = createDeadLetters(letters, tellings, sinks, applications);
   addGauges(metrics.registry, {
     providers: [...adapters].map(([name, { traits }]) => ({ name, confirms: traits.confirmsDelivery })),
     world: world.current,
@@ -115,6 +121,7 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     finding: traffic.readFinding,
     incidents,
     census: () => takeCensus(workRedis),
+    deadLetters: deadLetters.counts,
     clock,
   });
   const record: RecordParts = {
@@ -146,7 +153,10 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     readySince: () => readySince,
     seal,
     audience,
-    tellings: createTellings(workRedis, audience),
+    tellings,
+    /** Alerts on their way to sinks. */
+    letters,
+    deadLetters,
     messages,
     suppressions,
     sandbox,

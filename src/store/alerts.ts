@@ -62,8 +62,6 @@ export interface AlertStore {
   dead(sink: string, limit: number): Promise<DeadLetter[]>;
   /** Puts dead letters back at the end of the line, the oldest first: one of them, or all (null). Gives how many. */
   replay(sink: string, id: string | null): Promise<number>;
-  /** How many messages are held, and how many wait for a provider. */
-  counts(): Promise<{ readonly held: number; readonly waiting: number }>;
 }
 
 // A sink that is in no settings any more leaves nothing behind for ever.
@@ -195,9 +193,5 @@ export function createAlertStore(redis: Redis): AlertStore {
       return (await redis.lrange(keys.deadLetters(sink), 0, limit - 1)).map((one) => JSON.parse(one) as DeadLetter);
     },
     replay: (sink, id) => replayScript(redis, [keys.letters(sink), keys.deadLetters(sink)], [id ?? '', keptMs]),
-    async counts() {
-      const [held, waiting] = await Promise.all([redis.zcard(keys.byStatus('held')), redis.zcard(keys.waiting)]);
-      return { held, waiting };
-    },
   };
 }
