@@ -25,6 +25,13 @@ function stageOf({ state, cause }: Health, open: IncidentScene | null): string {
   return `out ${open?.incident.cause ?? (state === 'suspended' ? state : (cause ?? 'failing'))}${asks}`;
 }
 
+// A rescue that is done is news; one that goes on after that only once it has come to twice as much.
+function dealtWith(open: IncidentScene | null): number {
+  if (open?.rescue?.state !== 'done') return 0;
+  const { rescued, expired, held, stranded, confirmed_late } = open.counts;
+  return rescued + expired + held + stranded + confirmed_late;
+}
+
 function standing(scene: Scene): Standing[] {
   return [...scene.health].flatMap(([provider, its]) => {
     const open = ownIncident(scene, provider);
@@ -36,6 +43,7 @@ function standing(scene: Scene): Standing[] {
       severity: its.state === 'suspect' ? 'warning' : 'critical',
       since: open?.incident.openedAt ?? its.since,
       stage: stageOf(its, open),
+      amount: dealtWith(open),
       acknowledgedBy: open?.incident.acknowledged?.by ?? null,
       provider,
       incident: open?.incident.id ?? null,
@@ -112,7 +120,7 @@ function adviceOf(provider: string, scene: Scene, open: IncidentScene | null): A
   const standby = standbyFor(provider, scene);
   if (standby !== null && its?.state !== 'ramping')
     advice.push({
-      text: 'Decide it by hand, whatever the verdicts say',
+      text: `Send all mail through ${standby} by hand, whatever the verdicts say`,
       command: `mailover failover --to ${standby} --reason "${provider}: see the incident" --for 2h`,
     });
   return advice;

@@ -121,8 +121,10 @@ async function hearingOf({ tellings }: Shared, name: string) {
 function linkBy(link: string | null, publicUrl: string | null): (about: Linked) => string | null {
   return ({ incident, provider, stream }) => {
     if (link === null) return publicUrl === null || incident === null ? null : `${publicUrl}/v1/incidents/${incident}`;
-    const values: Readonly<Record<string, string | null>> = { incident, provider, stream };
-    return link.replace(/\{(incident|provider|stream)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ''));
+    const values = Object.entries({ incident, provider, stream });
+    // A link that names what this alert is not about leads nowhere.
+    if (values.some(([name, value]) => value === null && link.includes(`{${name}}`))) return null;
+    return values.reduce((url, [name, value]) => url.replaceAll(`{${name}}`, encodeURIComponent(value ?? '')), link);
   };
 }
 
