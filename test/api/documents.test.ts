@@ -170,6 +170,7 @@ test('every route of the app stands in it, and nothing else does', async () => {
       incidents: {},
       rescue: {},
       webhooks: { providers: new Map() },
+      alerts: {},
     } as unknown as ApiParts,
     ops: {} as OpsParts,
     version: '0.0.0',

@@ -117,6 +117,7 @@ test('how far its rescue is stands in it, where it has one', async () => {
       exposure: {},
       suppressions: {},
       webhooks: { providers: new Map() },
+      alerts: {},
       rescue: {},
       incidents: { incidents, audit: {}, rescueOf: async ({ id }: Incident) => (id === rescued.id ? rescue : null) },
     } as unknown as ApiParts,
