@@ -83,7 +83,7 @@ export function refusal(status: number, ErrorCode: number, Message: string): Htt
 }
 
 /** Starts one. Senders of acme.example may send there, over the message stream `outbound`. */
-export async function startPostmark(options: Pick<HttpServerOptions, 'tls'> = {}): Promise<FakePostmark> {
+export async function startPostmark(options: Pick<HttpServerOptions, 'tls' | 'commit'> = {}): Promise<FakePostmark> {
   const taken: TakenMail[] = [];
   const inactive = new Set<string>();
   const hidden = new Set<string>();

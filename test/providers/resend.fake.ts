@@ -6,6 +6,7 @@ import {
   type HttpFault,
   type HttpReply,
   type HttpServer,
+  type HttpServerOptions,
   type ReceivedRequest,
   startHttpServer,
 } from '../support/http-server.ts';
@@ -108,7 +109,7 @@ export function mailbox(written: string): { name: string; address: string } {
   return { name: one.name, address: one.address };
 }
 
-export async function startResend(): Promise<FakeResend> {
+export async function startResend(options: Pick<HttpServerOptions, 'commit'> = {}): Promise<FakeResend> {
   const taken: TakenMail[] = [];
   const lost: RawSend[] = [];
   const keys = new Map<string, { body: string; reply: HttpReply | null }>();
@@ -179,7 +180,7 @@ export async function startResend(): Promise<FakeResend> {
     return mail ? json(200, rawEmail(mail)) : errorReply(404, 'not_found', 'Email not found');
   }
 
-  const http = await startHttpServer({ handler: handle });
+  const http = await startHttpServer({ ...options, handler: handle });
   return {
     url: http.url,
     http,

@@ -56,6 +56,8 @@ interface Narrowed {
 export interface HttpServerOptions {
   /** 200 and `{}` by default. */
   readonly handler?: Handler;
+  /** Awaited once the handler has had a request, before its answer goes out: to put on disk what was taken. */
+  readonly commit?: () => Promise<void>;
   /** HTTPS, with a certificate of its own or this one. */
   readonly tls?: boolean | TestCertificate;
 }
@@ -82,9 +84,14 @@ export interface HttpServer {
 }
 
 /** Starts it. Always `close` it: a fault may keep connections open for good. */
-export async function startHttpServer({ handler, tls }: HttpServerOptions = {}): Promise<HttpServer> {
-  const answer: Handler =
+export async function startHttpServer({ handler, commit, tls }: HttpServerOptions = {}): Promise<HttpServer> {
+  const handle: Handler =
     handler ?? (() => ({ status: 200, headers: { 'content-type': 'application/json' }, body: '{}' }));
+  const answer = async (request: ReceivedRequest): Promise<HttpReply> => {
+    const reply = await handle(request);
+    await commit?.();
+    return reply;
+  };
   const certificate = tls ? (tls === true ? selfSigned() : tls) : null;
   const requests: ReceivedRequest[] = [];
   // By the client's port: with TLS the socket that a request names is not the one under it.

@@ -29,6 +29,10 @@ export interface TestRedisOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Listens on a free port of 127.0.0.1 too. */
   readonly tcp?: boolean;
+  /** Added to the environment of the server. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Its folder; a fresh one by default. */
+  readonly dir?: string;
 }
 
 const durable = {
@@ -40,9 +44,14 @@ const durable = {
 };
 
 /** Starts one; ready when this resolves. */
-export async function startRedis({ settings = {}, tcp = false }: TestRedisOptions = {}): Promise<TestRedis> {
+export async function startRedis({
+  settings = {},
+  tcp = false,
+  env,
+  dir: given,
+}: TestRedisOptions = {}): Promise<TestRedis> {
   const binary = process.env.MAILOVER_TEST_REDIS ?? (await requireRedis(thisMachine(process.env))).path;
-  const dir = freshFolder('redis');
+  const dir = given ?? freshFolder('redis');
   const socketPath = join(dir, 'redis.sock');
   const port = tcp ? await freePort() : 0;
   const fixed = {
@@ -64,7 +73,10 @@ export async function startRedis({ settings = {}, tcp = false }: TestRedisOption
   const killNow = () => server?.kill('SIGKILL');
 
   const start = async () => {
-    const child = spawn(binary, [join(dir, 'redis.conf')], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(binary, [join(dir, 'redis.conf')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(env && { env: { ...process.env, ...env } }),
+    });
     server = child;
     let said = '';
     child.stdout.on('data', (chunk: Buffer) => {

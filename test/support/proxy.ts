@@ -1,0 +1,119 @@
+// A TCP proxy on 127.0.0.1 between two parts of a test: cuts, holds, delays, or loses the answer to a request that went through.
+import { connect, createServer, type Socket } from 'node:net';
+
+/** The line between a client and a server, to be disturbed. */
+export interface TestProxy {
+  readonly port: number;
+  /** Connections open now. */
+  readonly open: number;
+  /** Resets every connection. */
+  cut(): void;
+  /** Nothing passes, and nobody notices, until `release`. */
+  hold(): void;
+  release(): void;
+  /** Every piece takes so long on its way to the server; 0 for none. */
+  delay(ms: number): void;
+  /** Connections are refused from now on, and the open ones reset; until `allow`. */
+  refuse(): void;
+  allow(): void;
+  /** The next so many answers get lost: the server has had the request in full, and its client a reset. */
+  loseAnswers(count: number): void;
+  close(): Promise<void>;
+}
+
+interface Line {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/** Starts one before the server at `target`. */
+export async function startProxy(target: { readonly port: number }): Promise<TestProxy> {
+  const lines = new Set<Line>();
+  let [held, delayMs, toLose] = [false, 0, 0];
+
+  const listener = createServer({ noDelay: true }, (client) => {
+    const server = connect({ port: target.port, host: '127.0.0.1', noDelay: true });
+    const line = { client, server };
+    lines.add(line);
+    const end = () => {
+      lines.delete(line);
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) {
+      if (held) socket.pause();
+      socket.on('error', () => {});
+      socket.on('close', end);
+    }
+    // In order, also when the delay has just become shorter.
+    const late: { readonly dueAt: number; readonly chunk: Buffer }[] = [];
+    const pass = () => {
+      while (late[0] && late[0].dueAt <= performance.now()) {
+        const { chunk } = late.shift()!;
+        if (server.writable) server.write(chunk);
+      }
+      if (late[0]) setTimeout(pass, late[0].dueAt - performance.now() + 1);
+    };
+    client.on('data', (chunk) => {
+      if (delayMs === 0 && late.length === 0) return void server.write(chunk);
+      late.push({ dueAt: Math.max(performance.now() + delayMs, late.at(-1)?.dueAt ?? 0), chunk });
+      if (late.length === 1) setTimeout(pass, delayMs + 1);
+    });
+    server.on('data', (chunk) => {
+      if (toLose === 0 || line.client.bytesRead === 0) return void client.write(chunk);
+      toLose -= 1;
+      client.resetAndDestroy();
+    });
+  });
+  const listen = (port: number) => new Promise<void>((done) => listener.listen(port, '127.0.0.1', () => done()));
+  await listen(0);
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('the proxy got no port');
+  const { port } = address;
+
+  const cut = () => {
+    for (const { client } of lines) client.resetAndDestroy();
+  };
+  return {
+    port,
+    get open() {
+      return lines.size;
+    },
+    cut,
+    hold() {
+      held = true;
+      for (const { client, server } of lines) {
+        client.pause();
+        server.pause();
+      }
+    },
+    release() {
+      held = false;
+      for (const { client, server } of lines) {
+        client.resume();
+        server.resume();
+      }
+    },
+    delay(ms) {
+      delayMs = ms;
+    },
+    refuse() {
+      if (listener.listening) listener.close();
+      cut();
+    },
+    allow() {
+      if (!listener.listening) listener.listen(port, '127.0.0.1');
+    },
+    loseAnswers(count) {
+      toLose = count;
+    },
+    async close() {
+      const closed = new Promise((done) => (listener.listening ? listener.close(done) : done(null)));
+      for (const { client, server } of lines) {
+        client.destroy();
+        server.destroy();
+      }
+      await closed;
+    },
+  };
+}
