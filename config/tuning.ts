@@ -94,7 +94,16 @@ export const rescue = z.strictObject({
     .meta({ description: 'The most such messages on their way to another provider at the same time.' }),
 });
 
-/** `limits`: what one request or message may come to. */
+const depth = (count: number, lane: string) =>
+  integer(1, 100_000_000)
+    .prefault(count)
+    .meta({ description: `Mails of the ${lane} lane that wait for a worker, past which no more are taken in (503).` });
+const age = (text: string, lane: string) =>
+  duration({ longest: '30d' })
+    .prefault(text)
+    .meta({ description: `How long mail of the ${lane} lane waits for a worker until no more is taken in (503).` });
+
+/** `limits`: what one request or message may come to, and how much mail may wait. */
 export const limits = z.strictObject({
   recipients: integer(1, 1_000)
     .prefault(50)
@@ -109,6 +118,16 @@ export const limits = z.strictObject({
   expires_max: duration({ longest: '366d' })
     .prefault('7d')
     .meta({ description: 'The longest time that a message may stay worth sending.' }),
+  queue_depth: z
+    .strictObject({
+      critical: depth(1_000_000, 'critical'),
+      normal: depth(500_000, 'normal'),
+      bulk: depth(250_000, 'bulk'),
+    })
+    .prefault({}),
+  queue_age: z
+    .strictObject({ critical: age('4h', 'critical'), normal: age('2h', 'normal'), bulk: age('1h', 'bulk') })
+    .prefault({}),
 });
 
 /** `retention`: how long things are kept once they have come to their end. */

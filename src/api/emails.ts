@@ -18,6 +18,12 @@ import { documented, type Routes } from './routes.ts';
 import { traceOf } from './tracing.ts';
 import { acceptedView, messageView, viewMessage } from './views.ts';
 
+/** Why mail is not taken in now, in words for its sender. */
+export interface Refusal {
+  readonly why: string;
+  readonly retryAfterSeconds: number;
+}
+
 /** What the routes of mail are made of. */
 export interface EmailParts {
   readonly intake: Intake;
@@ -30,8 +36,8 @@ export interface EmailParts {
   /** Is what this provider told at that time (epoch ms) not to be believed? */
   readonly distrusted: (provider: string, at: number) => boolean;
   readonly closing: () => boolean;
-  /** Why no mail can be taken in now; null when it can. */
-  readonly refusing: () => string | null;
+  /** Why no mail of these streams can be taken in now, and when to ask again; null when it can. */
+  readonly refusing: (streams: readonly string[]) => Refusal | null;
   readonly accepted: (stream: string, status: Status) => void;
 }
 
@@ -87,9 +93,11 @@ export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
         retryAfterSeconds: 5,
       });
     }
-    const why = parts.refusing();
-    if (why)
-      throw new ApiError('store_unavailable', `${why} Nothing was accepted; try again.`, { retryAfterSeconds: 5 });
+    const refusal = parts.refusing(drafts.map(({ stream }) => stream));
+    if (refusal) {
+      const { why, retryAfterSeconds } = refusal;
+      throw new ApiError('store_unavailable', `${why} Nothing was accepted; try again.`, { retryAfterSeconds });
+    }
     const accepted = await intake.accept({ drafts, ...asked });
     if (accepted.kind === 'accepted')
       for (const [index, { stream }] of drafts.entries()) parts.accepted(stream, accepted.statuses[index]!);

@@ -3,12 +3,14 @@ import { type ApiParts, buildServer } from '../api/server.ts';
 import { isDistrusted } from '../core/quarantine.ts';
 import { addFlag } from '../gauges.ts';
 import { createIntake } from '../intake/accept.ts';
+import { createAdmission } from '../intake/admission.ts';
 import { createChanges } from '../intake/change.ts';
 import { marginMs } from '../monitor/verdicts.ts';
 import { incidentFor } from '../operate/incident.ts';
 import { createApiKeys } from '../store/api-keys.ts';
 import { alertsSender } from '../store/audience.ts';
 import { createMessages } from '../store/messages.ts';
+import { createTails } from '../store/queue.ts';
 import { createSeen } from '../store/seen.ts';
 import { alertParts } from './alerts.ts';
 import { operateParts } from './operate.ts';
@@ -51,7 +53,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
     apiKeys,
     envKey: options.adminKey !== null,
     streams: Object.keys(config.streams),
-    emails: emailParts(shared, options.closing, (at) => `em_${newUlid(at)}`),
+    emails: emailParts(shared, options, (at) => `em_${newUlid(at)}`),
     providers: {
       providers: Object.entries(config.providers).map(([name, settings]) => ({
         name,
@@ -154,11 +156,20 @@ async function swallowedBy({ incidents, clock }: Shared, id: string) {
   return { provider: incident.provider, from: incident.silentSince - marginMs, to: incident.closedAt ?? clock() };
 }
 
-function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) => string): ApiParts['emails'] {
+function emailParts(shared: Shared, { closing, api }: HttpOptions, newId: (at: number) => string): ApiParts['emails'] {
   const { config, clock, intakeRedis, jobs, seal, metrics, vitals, replicated } = shared;
   const { streams, limits } = config;
   // The same store functions on the intake's own connection: a record must reach Redis before its job does.
   const messages = createMessages(intakeRedis, seal, config.retention, shared.audience);
+  const admission = createAdmission({
+    tails: createTails(intakeRedis),
+    limits,
+    fullness: vitals.fullness,
+    clock,
+    log: shared.log,
+  });
+  // Only who lets mail in has to look.
+  if (api) shared.atEnd(admission.start());
   return {
     intake: createIntake({ messages, jobs, seal, streams, newId, clock, replicated }),
     audit: shared.audit,
@@ -172,7 +183,15 @@ function emailParts(shared: Shared, closing: () => boolean, newId: (at: number) 
       return health !== undefined && isDistrusted(health, at);
     },
     closing,
-    refusing: vitals.refusing,
+    refusing(asked) {
+      const away = vitals.refusing();
+      if (away !== null) return { why: away, retryAfterSeconds: 5 };
+      for (const stream of asked) {
+        const why = admission.refusing(streams[stream]?.priority ?? 'normal');
+        if (why !== null) return { why, retryAfterSeconds: 30 };
+      }
+      return null;
+    },
     accepted: metrics.accepted,
   };
 }

@@ -119,6 +119,29 @@ export function createJobs(redis: Redis, clock: () => number): Jobs {
   };
 }
 
+/** The ends of the queues, as those see them who let mail in. Both reject when the store is away. */
+export interface Tails {
+  /** How many wait in a lane for a worker, and the one that came last, as a mark to ask about later; null when none waits. */
+  tail(lane: Lane): Promise<{ readonly waiting: number; readonly mark: string | null }>;
+  /** Has a worker taken this mark since `at` (epoch ms), or has it gone otherwise? */
+  taken(lane: Lane, mark: string, at: number): Promise<boolean>;
+}
+
+/** BullMQ puts a job in at the head of a list and takes it from the other end; when it is taken, its hash says so. */
+export function createTails(redis: Redis): Tails {
+  const key = (lane: Lane, name: string) => `${queuePrefix}:${lane}:${name}`;
+  return {
+    async tail(lane) {
+      const [waiting, mark] = await Promise.all([redis.llen(key(lane, 'wait')), redis.lindex(key(lane, 'wait'), 0)]);
+      return { waiting, mark };
+    },
+    async taken(lane, mark, at) {
+      const [exists, processedOn] = await redis.hmget(key(lane, mark), 'timestamp', 'processedOn');
+      return exists === null || Number(processedOn ?? 0) >= at;
+    },
+  };
+}
+
 /** What a turn came to: over, or to be taken up again at a time (epoch ms). */
 export type TurnEnd = { readonly until: number } | 'over';
 
