@@ -9,6 +9,8 @@ export interface Vitals {
   refusing(): string | null;
   /** What of the durability is amiss; empty when all is well. */
   weaknesses(): readonly string[];
+  /** The share of its memory that is used; null where it has no limit. */
+  fullness(): number | null;
   close(): void;
 }
 
@@ -21,6 +23,7 @@ const fullShare = 0.8;
 export async function watchVitals(redis: Redis, me: string, clock: () => number): Promise<Vitals> {
   let refusing: string | null = null;
   let weaknesses: string[] = [];
+  let fullness: number | null = null;
   let lastDurability = Number.NEGATIVE_INFINITY;
   let looking = false;
 
@@ -32,9 +35,10 @@ export async function watchVitals(redis: Redis, me: string, clock: () => number)
       const figure = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
       const most = figure('maxmemory');
       const used = figure('used_memory');
+      fullness = most > 0 ? used / most : null;
       refusing =
-        most > 0 && used > most * fullShare
-          ? `The store is nearly full (${Math.round((100 * used) / most)} % of its memory).`
+        fullness !== null && fullness > fullShare
+          ? `The store is nearly full (${Math.round(100 * fullness)} % of its memory).`
           : null;
       if (clock() - lastDurability >= durabilityEveryMs) {
         const { faults, hidden } = await checkDurability(redis);
@@ -56,6 +60,7 @@ export async function watchVitals(redis: Redis, me: string, clock: () => number)
     // Between two looks the connection itself knows best.
     refusing: () => (redis.status === 'ready' ? refusing : 'The store cannot be reached.'),
     weaknesses: () => weaknesses,
+    fullness: () => fullness,
     close: () => clearInterval(timer),
   };
 }
