@@ -547,14 +547,14 @@ export const breaks = [
   // What the signs of life say.
   {
     file: 'curve.ts',
-    find: 'if (row.ageMs < end) continue;',
+    find: 'while (first < rows.length && rows[first]!.ageMs < end) first += 1;',
     put: '',
     means: 'young messages count as silent ones: every curve is too low',
   },
   {
     file: 'curve.ts',
-    find: '      row.silent -= now;\n',
-    put: '',
+    find: 'atRisk += row.taken - before;',
+    put: 'atRisk += row.taken;',
     means: 'what has been heard of stays at risk',
   },
   {
@@ -625,8 +625,8 @@ export const breaks = [
   },
   {
     file: 'curve.ts',
-    find: 'if (atRisk < most) {',
-    put: 'if (true) {',
+    find: 'at < rows.length && atRisk < most; at++',
+    put: 'at < rows.length; at++',
     means: 'a curve does not follow the day',
   },
   {
@@ -667,8 +667,8 @@ export const breaks = [
   },
   {
     file: 'delays.ts',
-    find: 'return firstMs * 2 ** ((bin + 1) / 3);',
-    put: 'return firstMs * 2 ** (bin / 3);',
+    find: 'firstMs * 2 ** ((bin + 1) / 3));',
+    put: 'firstMs * 2 ** (bin / 3));',
     means: 'a bin ends where it begins',
   },
   {

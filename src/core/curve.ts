@@ -90,49 +90,57 @@ export function curvesOf(learned: Learned, minutes: readonly Minute[], now: numb
   const names = [...new Set([...Object.keys(learned.taken), ...fresh.flatMap(({ taken }) => [...taken.keys()])])];
   const byClass = new Map<string, Curve>();
   for (const name of names) {
-    const curve = curveFor(learned, fresh, now, [name], enough);
+    const its = fresh.map((minute) => rowOf(minute, now, [name]));
+    const curve = curveFor(learned, its, [name], enough);
     if (curve.from >= classFrom) byClass.set(name, curve);
   }
+  const all = fresh.map((minute) => rowOf(minute, now, names));
   return {
-    all: curveFor(learned, fresh, now, names, enough),
+    all: curveFor(learned, all, names, enough),
     byClass,
-    long: curveFor(learned, fresh, now, names, Number.POSITIVE_INFINITY),
+    long: curveFor(learned, all, names, Number.POSITIVE_INFINITY),
   };
 }
 
+/** One minute of some classes. `heard`: how many of those taken were heard of by the end of each bin. */
+interface Row {
+  readonly ageMs: number;
+  readonly taken: number;
+  readonly heard: readonly number[];
+}
+
+function rowOf(minute: Minute, now: number, names: readonly string[]): Row {
+  const heard = Array<number>(delayBins).fill(0);
+  let taken = 0;
+  for (const name of names) {
+    taken += minute.taken.get(name) ?? 0;
+    const bins = minute.heard.get(name);
+    if (bins) for (let bin = 0; bin < delayBins; bin++) heard[bin]! += bins[bin]!;
+  }
+  for (let bin = 1; bin < delayBins; bin++) heard[bin]! += heard[bin - 1]!;
+  return { ageMs: now - minute.at - minuteMs, taken, heard };
+}
+
 /** @param fresh newest first. @param most of how many messages each step of the curve is made at most. */
-function curveFor(
-  learned: Learned,
-  fresh: readonly Minute[],
-  now: number,
-  names: readonly string[],
-  most: number,
-): Curve {
+function curveFor(learned: Learned, fresh: readonly Row[], names: readonly string[], most: number): Curve {
   const sum = (of: (name: string) => number) => names.reduce((total, name) => total + of(name), 0);
   // What is still silent at the beginning of each bin, of all that have been watched to its end.
   let folded = sum((name) => learned.taken[name] ?? 0);
-  const rows = fresh
-    .map((minute) => ({
-      ageMs: now - minute.at - minuteMs,
-      silent: sum((name) => minute.taken.get(name) ?? 0),
-      heard: (bin: number) => sum((name) => minute.heard.get(name)?.[bin] ?? 0),
-    }))
-    .filter(({ silent }) => silent > 0);
-  const from = folded + rows.reduce((total, { ageMs, silent }) => total + (ageMs >= 0 ? silent : 0), 0);
+  const rows = fresh.filter(({ taken }) => taken > 0);
+  const from = folded + rows.reduce((total, { ageMs, taken }) => total + (ageMs >= 0 ? taken : 0), 0);
   const heardBy: number[] = [];
   let share = 1;
+  let first = 0;
   for (let bin = 0; bin < delayBins; bin++) {
     const end = binEnd(bin);
     let atRisk = 0;
     let heard = 0;
-    for (const row of rows) {
-      if (row.ageMs < end) continue;
-      const now = row.heard(bin);
-      if (atRisk < most) {
-        atRisk += row.silent;
-        heard += now;
-      }
-      row.silent -= now;
+    while (first < rows.length && rows[first]!.ageMs < end) first += 1;
+    for (let at = first; at < rows.length && atRisk < most; at++) {
+      const row = rows[at]!;
+      const before = bin === 0 ? 0 : row.heard[bin - 1]!;
+      atRisk += row.taken - before;
+      heard += row.heard[bin]! - before;
     }
     if (end <= watchedMs) {
       const now = sum((name) => learned.heard[name]?.[bin] ?? 0);

@@ -3,6 +3,7 @@
 /** How many bins there are. */
 export const delayBins = 52;
 const firstMs = 250;
+const ends: readonly number[] = Array.from({ length: delayBins }, (_, bin) => firstMs * 2 ** ((bin + 1) / 3));
 
 /** The bin of a delay. What is shorter than the first falls into the first, what is longer than the last into the last. */
 export function delayBin(ms: number): number {
@@ -11,7 +12,7 @@ export function delayBin(ms: number): number {
 
 /** Where bin `bin` ends and the next begins, ms. */
 export function binEnd(bin: number): number {
-  return firstMs * 2 ** ((bin + 1) / 3);
+  return ends[bin]!;
 }
 
 /** Messages of one mailbox group that a provider accepted in one stretch of time, and how many of them have shown a sign of life. */

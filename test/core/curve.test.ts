@@ -15,6 +15,7 @@ import {
   watchedMs,
 } from '../../src/core/curve.ts';
 import { binEnd, delayBin, delayBins, type Minute } from '../../src/core/delays.ts';
+import { plainCurve } from './curve.plain.ts';
 import {
   curveLike,
   type Delays,
@@ -159,6 +160,32 @@ describe('learning', () => {
     const { all } = curvesOf(nothingLearned, [minuteOf(5 * minute, 1_000_000, 1_000_000, second)], now, now);
     expect(heardWithin(all, minute)).toBe(0.99);
   });
+});
+
+test('every curve is to the last bit what its definition says', () => {
+  const roll = dice(5);
+  for (const [perMinute, minutes, folded] of [
+    [3, 200, false],
+    [90, 150, true],
+    [400, 40, true],
+  ] as const) {
+    const mail = traffic(roll, now - minutes * minute, now, perMinute, longTailed(0.96, 9 * second, 1.6));
+    const fresh = minutesAsOf(mail, now).sort(() => roll() - 0.5);
+    const before = minutesAsOf(traffic(roll, now - 5 * hour, now - 3 * hour, 30, longTailed(0.9, minute)), now);
+    const past = fold(fold(nothingLearned, before, now - day), before, now);
+    const learned = folded ? { ...past, foldedUntil: now - minutes * minute } : nothingLearned;
+    const names = [
+      ...new Set([
+        ...Object.keys(learned.taken),
+        ...fresh.toSorted((a, b) => b.at - a.at).flatMap(({ taken }) => [...taken.keys()]),
+      ]),
+    ];
+    const { all, long, byClass } = curvesOf(frozen(learned), frozen(fresh), now, now + minute);
+    expect(all).toEqual(plainCurve(learned, fresh, now, names, 2_000));
+    expect(long).toEqual(plainCurve(learned, fresh, now, names, Number.POSITIVE_INFINITY));
+    expect(byClass.size).toBeGreaterThan(0);
+    for (const [name, curve] of byClass) expect(curve).toEqual(plainCurve(learned, fresh, now, [name], 2_000));
+  }
 });
 
 describe('the long memory', () => {
