@@ -106,6 +106,8 @@ test('dead letters are listed, counted, and sent again; that stands in the audit
     { what: 'both' },
   );
   await until(async () => (await listed()).length === 0, { what: 'none to be left' });
+  const keys = far.webhook.heard.map(({ body }) => (body.data as { key: string }).key);
+  expect(keys).not.toContain('dead/hook');
   const { body: audit } = await service.call('GET', '/v1/audit?what=dead_letters.replay');
   expect(audit.data.map(({ target }: { target: string }) => target)).toEqual(['all', 'hook']);
   await service.call('PUT', '/v1/providers/primary/sandbox', { mode: 'deliver' });
