@@ -47,6 +47,7 @@ test('a send is answered with 202 and its id, and delivered once', async () => {
       provider: 'primary',
       recipient: 'ada@example.com',
       detail: expect.any(String),
+      distrusted: false,
     },
   ]);
 });
