@@ -438,6 +438,12 @@ export const breaks = [
   },
   {
     file: 'findings.ts',
+    find: 'slowQuiet(curves, reading.minutes, now, me.floorAt);',
+    put: 'slowQuiet(curves, reading.minutes, now, 0);',
+    means: 'what was slow before a floor is held against a provider',
+  },
+  {
+    file: 'findings.ts',
     find: 'Math.max(quiet.since, reading.polledAt ?? 0);',
     put: 'quiet.since;',
     means: 'a provider that knew of nothing at first is convicted of what it has delivered since',

@@ -98,7 +98,6 @@ function weigh(
   for (const [name, reading] of readings) {
     const floorAt = Math.max(guard.floorAt, guard.floors[name] ?? 0, reading.floorAt);
     const cells = reading.cells.filter(({ at }) => at >= floorAt);
-    const minutes = reading.minutes.filter(({ at }) => at >= floorAt);
     const learned = isLearned(reading.curves, settings);
     const curves = learned ? reading.curves : (known?.[1].curves ?? null);
     const total =
@@ -106,7 +105,7 @@ function weigh(
         ? totalQuiet(curves, cells, reading.newestHeardAt, now, () => 'unknown')
         : { score: 0, since: now, messages: 0, groups: 0 };
     const threshold = settings.suspect_score + moreFor(reading.cells, now);
-    weighed.set(name, { reading: { ...reading, minutes }, cells, curves, learned, total, threshold });
+    weighed.set(name, { reading, floorAt, cells, curves, learned, total, threshold });
   }
   return weighed;
 }
@@ -171,7 +170,7 @@ function findingOn(
   const control = controlFor(others, me.total.since, now);
   const total = totalQuiet(curves, cells, reading.newestHeardAt, now, control);
   const part = partialQuiet(curves, cells, now, control);
-  const slow = slowQuiet(curves, reading.minutes, now, 0);
+  const slow = slowQuiet(curves, reading.minutes, now, me.floorAt);
   const partial = { ...part, score: Math.max(0, part.score - scanPenalty) };
   const proven = (since: number) =>
     within(reading.webhookAt, since, now) ||
@@ -200,7 +199,8 @@ function findingOn(
   }
   if (slow.score >= suspectFrom) {
     const slowToo = others.some(
-      (other) => other.curves && slowQuiet(other.curves, other.reading.minutes, now, slow.since).score >= quietToo,
+      ({ reading, curves, floorAt }) =>
+        curves && slowQuiet(curves, reading.minutes, now, Math.max(floorAt, slow.since)).score >= quietToo,
     );
     if (slowToo) return finding('recipient_delay', slow, 'mail is slow through other providers, too: not its fault');
     return finding('slow', slow, `its mail arrives later than usual: ${words(slow, now)}`, true);

@@ -30,6 +30,8 @@ export interface Reading {
 /** A reading with what was made of it: the cells that count, the curve to measure them by (its own, or a borrowed one), its total silence. */
 export interface Weighed {
   readonly reading: Reading;
+  /** What was accepted before is not judged, for whatever reason, epoch ms. */
+  readonly floorAt: number;
   readonly cells: readonly Cell[];
   readonly curves: Curves | null;
   /** Is the curve its own? */
