@@ -697,6 +697,12 @@ export const breaks = [
   },
   {
     file: 'quiet.ts',
+    find: '&& hosts >= -hostsAgainst - rounding',
+    put: '',
+    means: 'a batch of bad addresses is a loss of the provider',
+  },
+  {
+    file: 'quiet.ts',
     find: 'score += Math.min(capFor(group, control(group)), worth);',
     put: 'score += worth;',
     means: 'the silence of one mailbox host makes a provider silent',

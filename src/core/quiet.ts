@@ -41,6 +41,9 @@ const nothing: Quiet = { score: 0, since: 0, messages: 0, groups: 0 };
 const lostShares = [0.6, 0.25];
 // For a partial loss mail may be so many times slower than usual before it counts as missing: delays drift over a day.
 const slack = 3;
+// A batch of bad addresses is missing all over the long tail, while the mail to the big hosts arrives: a provider that loses a part of its mail
+// loses it there, too. So many decades may speak against that.
+const hostsAgainst = 1;
 // Sums in another order differ by less.
 const rounding = 1e-9;
 
@@ -118,6 +121,7 @@ export function partialQuiet(
     const byGroup = new Map<string, number>();
     const capped = (group: string, sum: number) => Math.min(capFor(group, control(group)), sum);
     let score = 0;
+    let hosts = 0;
     let messages = 0;
     for (const slice of newestFirst) {
       for (const cell of slice) {
@@ -128,10 +132,12 @@ export function partialQuiet(
         const before = byGroup.get(cell.group) ?? 0;
         const after = before + says + cell.heard * against;
         byGroup.set(cell.group, after);
-        score += capped(cell.group, after) - capped(cell.group, before);
+        const more = capped(cell.group, after) - capped(cell.group, before);
+        score += more;
+        if (isNamed(cell.group)) hosts += more;
         messages += silent;
       }
-      if (score > worst.score + rounding) {
+      if (score > worst.score + rounding && hosts >= -hostsAgainst - rounding) {
         const groups = [...byGroup.values()].filter((sum) => sum > 0).length;
         worst = { score, since: slice[0]!.at, messages, groups };
       }

@@ -206,6 +206,17 @@ describe('partial silence', () => {
     expect(partialQuiet(swift, [...lossy, ...cellsFor(['d3'], 60, 60, 119 * second)], now, unknown)).toEqual(none);
   });
 
+  test('is none where the big hosts’ mail arrives: those are bad addresses, all over the long tail', () => {
+    const bad = cellsFor(tail(12), 10, 6);
+    const score = (reached: number, silent = 0) =>
+      partialQuiet(swift, [...bad, cell(120 * second, 'google', reached + silent, reached)], now, unknown).score;
+    expect(score(0)).toBeGreaterThan(10);
+    // Of a quarter lost each that arrives says log 0.75 to the contrary: eight of them a decade.
+    expect(score(8)).toBeGreaterThan(10);
+    expect(score(9)).toBe(0);
+    expect(score(9, 3)).toBeGreaterThan(10);
+  });
+
   test('counts nothing twice and in no order', () => {
     check(
       fc.property(toldTwice, ([cells, other]) => {
