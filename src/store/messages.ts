@@ -203,7 +203,12 @@ const recordFields = [
   'flow',
   'envelope',
   'trace',
+  'format',
 ] as const;
+
+// The form of what is stored about a message. Fields may be added without a new one: a release leaves alone what it does not know. A
+// record of a later form than this is not touched, so that an older process beside newer ones spoils nothing.
+const recordFormat = 1;
 
 /** @param retention how long records and bodies outlive a message's `expiresAt`, in ms. @param audience which applications hear of it. */
 export function createMessages(
@@ -553,6 +558,7 @@ function matches(message: Message, { status, stream, provider, to }: ListFilter)
 function encode(message: NewMessage, status: Status, seal: Seal): (string | number | Buffer)[] {
   const envelope = seal.seal(message.id, 'envelope', Buffer.from(JSON.stringify(message.envelope)));
   const values: Record<Exclude<(typeof recordFields)[number], 'trace'>, string | number | Buffer> = {
+    format: recordFormat,
     version: 1,
     status,
     stream: message.stream,
@@ -584,8 +590,14 @@ function decode(id: string, values: readonly (Buffer | null)[], seal: Seal): Mes
     flow,
     envelope,
     trace,
+    format,
   ] = values;
   if (!version || !flow || !envelope) return null;
+  // Before records had a form on them it was this one.
+  if (Number(format ?? 1) > recordFormat)
+    throw new Error(
+      `The record of ${id} has form ${Number(format)}, and this release knows ${recordFormat}: a later release has written it. Start that one again.`,
+    );
   return {
     id,
     version: Number(version),

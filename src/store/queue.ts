@@ -31,6 +31,10 @@ export interface Jobs {
   close(): Promise<void>;
 }
 
+// The form of a job's data. One of a later form waits for a process that knows it.
+const jobFormat = 1;
+const unknownFormatMs = 5_000;
+
 const jobId = ({ id, round }: Pick<Turn, 'id' | 'round'>) => `${id}-${round}`;
 
 // A job is gone when its turn is over: the message's record is what remembers. Failed jobs mean a fault of ours and are
@@ -51,7 +55,7 @@ export function createJobs(redis: Redis, clock: () => number): Jobs {
       const now = clock();
       const one = (turn: Turn) => ({
         name: 'send',
-        data: { id: turn.id, round: turn.round },
+        data: { v: jobFormat, id: turn.id, round: turn.round },
         opts: { ...jobOptions, jobId: jobId(turn), delay: Math.max(0, turn.at - now) },
       });
       await Promise.all(
@@ -179,7 +183,8 @@ export function createConsumers(
       async (job: Job, token?: string) => {
         active += 1;
         try {
-          const end = await take(job.data as { id: string; round: number }, lane);
+          const { v = jobFormat, ...turn } = job.data as { v?: number; id: string; round: number };
+          const end = v > jobFormat ? { until: (job.processedOn ?? 0) + unknownFormatMs } : await take(turn, lane);
           if (end === 'over') return;
           await job.moveToDelayed(end.until, token);
           throw new DelayedError();
