@@ -6,7 +6,7 @@
 import { expect, test } from 'vitest';
 import { playRun } from './run.ts';
 
-const [seeds = 1, kills = 8, mails = 500] = (process.env.MAILOVER_CRASH ?? '1x8x500').split('x').map(Number);
+const [seeds = 1, kills = 6, mails = 300] = (process.env.MAILOVER_CRASH ?? '1x6x300').split('x').map(Number);
 const firstSeed = Number(process.env.MAILOVER_CRASH_SEED ?? 20_221);
 
 for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {

@@ -23,6 +23,8 @@ export interface Actor {
   kill(forMs: number): Promise<void>;
   /** SIGTERM, waits for its end, and starts it again. Gives its exit status. */
   stop(forMs: number): Promise<number | null>;
+  /** Null while it is down. */
+  readonly pid: number | null;
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
 }
 
@@ -41,15 +43,23 @@ export interface Stage {
   close(): Promise<string[]>;
 }
 
+/** What is different. */
+export interface StageOptions {
+  /** Every process, and Redis, goes by a clock of its own. */
+  readonly clocks?: boolean;
+  /** Only these processes; all five by default. */
+  readonly cast?: readonly Member[];
+}
+
 /** Starts everything by these settings. */
 export async function openStage(
   settings: Record<string, unknown>,
-  { clocks, redisSettings = {} }: { readonly clocks: boolean; readonly redisSettings?: Record<string, string> },
+  { clocks = false, cast = members }: StageOptions = {},
 ): Promise<Stage> {
   const file = join(freshFolder('crash'), 'mailover.json');
   writeFileSync(file, JSON.stringify({ ...settings, encryption: { keys: [testKey] } }));
   const redisClock = clocks ? steppedClock() : null;
-  const redis = await startRedis({ tcp: true, settings: redisSettings, ...(redisClock && { env: redisClock.env }) });
+  const redis = await startRedis({ tcp: true, ...(redisClock && { env: redisClock.env }) });
   const redisPort = Number(new URL(redis.url).port);
   const client: Redis = await redis.client();
   const surprises: string[] = [];
@@ -112,13 +122,16 @@ export async function openStage(
         return url;
       },
       child: () => child,
+      get pid() {
+        return child?.pid ?? null;
+      },
       kill: async (forMs) => void (await end('SIGKILL', forMs)),
       stop: (forMs) => end('SIGTERM', forMs),
       signal: (signal) => child?.kill(signal),
     };
   }
 
-  const started = await Promise.all(members.map(async (name) => [name, await act(name)] as const));
+  const started = await Promise.all(cast.map(async (name) => [name, await act(name)] as const));
   const actors = Object.fromEntries(started) as Record<Member, Awaited<ReturnType<typeof act>>>;
   let redisBusy: Promise<void> = Promise.resolve();
 
@@ -133,7 +146,7 @@ export async function openStage(
     surprises,
     async leader() {
       const holder = await client.get(keys.leader);
-      return members.find((name) => holder?.includes(`-${actors[name].child()?.pid}-`)) ?? null;
+      return cast.find((name) => holder?.includes(`-${actors[name].child()?.pid}-`)) ?? null;
     },
     async call(method, path, body) {
       const answer = await fetch(actors.api.url + path, {
@@ -150,7 +163,7 @@ export async function openStage(
     async close() {
       closing = true;
       const ends = await Promise.all(
-        members.map(async (name) => {
+        cast.map(async (name) => {
           const child = actors[name].child();
           child?.kill('SIGTERM');
           const code = (await child?.exit)?.code ?? 0;

@@ -192,7 +192,7 @@ if (flood > 0)
     const provider: HttpServer = await startHttpServer(handler);
     open.push(provider);
     const only = { type: 'postmark', server_token: 'made-up-token', base_url: provider.url, max_concurrency: 200 };
-    const stage = await openStage({ ...sandbox, providers: { only } }, { clocks: false });
+    const stage = await openStage({ ...sandbox, providers: { only } });
     open.push(stage);
     await paced(stage, far, 40);
     const calm = await paced(stage, far, 400);

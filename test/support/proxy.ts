@@ -8,8 +8,8 @@ export interface TestProxy {
   readonly open: number;
   /** Resets every connection. */
   cut(): void;
-  /** Nothing passes, and nobody notices, until `release`. */
-  hold(): void;
+  /** Nothing passes, and nobody notices, until `release`. With `naming`, only on open connections whose client has said that by now. */
+  hold(naming?: string): void;
   release(): void;
   /** Every piece takes so long on its way to the server; 0 for none. */
   delay(ms: number): void;
@@ -24,6 +24,8 @@ export interface TestProxy {
 interface Line {
   readonly client: Socket;
   readonly server: Socket;
+  /** The first that its client said. */
+  said: string;
 }
 
 /** Starts one before the server at `target`. */
@@ -33,7 +35,7 @@ export async function startProxy(target: { readonly port: number }): Promise<Tes
 
   const listener = createServer({ noDelay: true }, (client) => {
     const server = connect({ port: target.port, host: '127.0.0.1', noDelay: true });
-    const line = { client, server };
+    const line: Line = { client, server, said: '' };
     lines.add(line);
     const end = () => {
       lines.delete(line);
@@ -55,6 +57,7 @@ export async function startProxy(target: { readonly port: number }): Promise<Tes
       if (late[0]) setTimeout(pass, late[0].dueAt - performance.now() + 1);
     };
     client.on('data', (chunk) => {
+      if (line.said.length < 4_096) line.said += chunk.toString('latin1');
       if (delayMs === 0 && late.length === 0) return void server.write(chunk);
       late.push({ dueAt: Math.max(performance.now() + delayMs, late.at(-1)?.dueAt ?? 0), chunk });
       if (late.length === 1) setTimeout(pass, delayMs + 1);
@@ -80,9 +83,10 @@ export async function startProxy(target: { readonly port: number }): Promise<Tes
       return lines.size;
     },
     cut,
-    hold() {
-      held = true;
-      for (const { client, server } of lines) {
+    hold(naming) {
+      held = naming === undefined;
+      for (const { client, server, said } of lines) {
+        if (naming !== undefined && !said.includes(naming)) continue;
         client.pause();
         server.pause();
       }
