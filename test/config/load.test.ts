@@ -218,6 +218,8 @@ describe('values', () => {
       subject: 998,
       schedule_ahead: 30 * 86_400_000,
       expires_max: 7 * 86_400_000,
+      queue_age: { critical: 4 * 3_600_000, normal: 2 * 3_600_000, bulk: 3_600_000 },
+      queue_depth: { critical: 1_000_000, normal: 500_000, bulk: 250_000 },
     });
     expect(config.retention).toEqual({ bodies: 86_400_000, messages: 30 * 86_400_000, incidents: 90 * 86_400_000 });
     expect(config.redis.durability).toBe('strict');
