@@ -17,7 +17,7 @@ import { freshFolder } from '../support/run-folder.ts';
 import { adminKey, testKey } from '../support/service.ts';
 import { until } from '../support/until.ts';
 
-const size = Number(process.env.MAILOVER_EXPOSED ?? 20_000);
+const size = Number(process.env.MAILOVER_EXPOSED ?? 4_000);
 const around = Math.ceil(size / 100);
 const day = 86_400_000;
 const patienceMs = 60_000 + size;
