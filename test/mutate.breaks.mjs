@@ -210,6 +210,18 @@ export const breaks = [
   // A provider's health.
   {
     file: 'health.ts',
+    find: 'if (taken > 0 && confirmed === 0 && now - health.since >= settings.max_rest)',
+    put: 'if (false)',
+    means: 'a provider whose tests were lost with our own news is never tested again',
+  },
+  {
+    file: 'health.ts',
+    find: '(finding.since ?? now) >= health.since;',
+    put: 'false;',
+    means: 'what was late once is silent the next time',
+  },
+  {
+    file: 'health.ts',
     find: "if (health.state === 'quarantined') return health;",
     put: "if (health.state === 'quarantined') return judge({ ...health, state: 'suspended' }, evidence, settings, now, account);",
     means: 'a quarantined provider comes back by itself',

@@ -198,7 +198,7 @@ export function judge(
       }
       if (health.state === 'suspect') return suspected();
       if (quiet && health.state === 'ramping' && (quiet.certain || quiet.kind === 'slow'))
-        return fall('down', causeOf(quiet), relapse(quiet), quiet.since);
+        return fall('down', causeOf(quiet), `it fell back on its way up: ${quiet.detail}`, quiet.since);
       // A slow one on its way back is slow still: that its mail is late again says nothing worse.
       if (quiet) return fall('suspect', health.cause === 'slow' ? 'slow' : causeOf(quiet), quiet.detail, quiet.since);
       return health.state === 'ramping' ? ramped() : health;
@@ -260,6 +260,9 @@ export function judge(
         since,
       );
     }
+    // No more are risked than a few at a time: where their news was lost with ours, nothing would ever test it again.
+    if (taken > 0 && confirmed === 0 && now - health.since >= settings.max_rest)
+      return change('probing', `nothing is known of ${taken} mails that tested it; others do`);
     // With little traffic the full number may take hours; a quiet window with some good news is enough.
     const enough = confirmed >= settings.probes || (confirmed > 0 && now - health.since >= settings.window);
     return enough ? comeBack(`${confirmed} probes were confirmed as delivered`) : health;
@@ -286,10 +289,6 @@ export function judge(
 
 function causeOf({ kind }: Finding): FallCause {
   return kind === 'silent' ? 'silence' : kind === 'partial' ? 'partial' : 'slow';
-}
-
-function relapse({ detail }: Finding): string {
-  return `it fell back on its way up: ${detail}`;
 }
 
 function percent(share: number): string {

@@ -259,6 +259,7 @@ describe('in any course of things', () => {
       'suspended → probing':
         /^it took a mail while it rested$|^rested since it was suspended: .|^its account check says it is active: ./,
       'probing → down': /^a probe failed: \d+× |^none of \d+ mails that tested it has been heard of$/,
+      'probing → probing': /^nothing is known of \d+ mails that tested it; others do$/,
       'probing → suspect': /^none of \d+ mails that tested it has been heard of$/,
       'probing → ramping':
         /^\d+ probes were (confirmed as delivered|accepted, none failed); 5 % of its mail goes there$/,

@@ -227,7 +227,7 @@ describe('on its way back', () => {
   });
 
   test('two probes that are not heard of make it suspect, unless any was, or it is no fault of its own', () => {
-    const one = health('probing', { falls: 1, silentSince: now - 500_000 });
+    const one = health('probing', { since: now - 60_000, falls: 1, silentSince: now - 500_000 });
     const probes = (
       score: number,
       confirmed: number,
@@ -281,6 +281,21 @@ describe('on its way back', () => {
       // Its news has come, late as it was; and it has not fallen.
       expect(told(again, 'fine', { score: 0 }, now + 90_000)).toMatchObject({ state: 'up' });
     }
+  });
+
+  test('one whose tests were lost with our own news is tested anew after the longest rest', () => {
+    const since = now - defaults.max_rest;
+    const lost = (at: number, taken: number, confirmed: number) =>
+      judge(
+        health('probing', { since }),
+        [],
+        { ...defaults, probes: 9, window: 9e9 },
+        at,
+        null,
+        around({ finding: finding('fine', { score: 0 }), tally: tallied(taken, confirmed) }),
+      );
+    expect(lost(now, 3, 0)).toMatchObject({ state: 'probing', epoch: 8, since: now, fallen: true, cause: 'errors' });
+    for (const one of [lost(now - 1, 3, 0), lost(now, 0, 0), lost(now, 3, 1)]) expect(one.epoch).toBe(7);
   });
 
   test('one that was slow is slow still when its probes are late, and in the open only if that is proven', () => {

@@ -95,7 +95,8 @@ describe('a verdict', () => {
       fc.property(anyCase(), anySurroundings, ({ health, settings, evidence }, told) => {
         const next = judge(health, evidence, settings, now, null, told);
         if (next === health) return;
-        if (next.state === health.state) expect(next).toMatchObject({ state: 'ramping', step: health.step + 1 });
+        const stays = next.state === health.state;
+        if (stays && next.state !== 'probing') expect(next).toMatchObject({ state: 'ramping', step: health.step + 1 });
         else expect(next.step).toBe(0);
         expect(next).toMatchObject({ epoch: health.epoch + 1, since: now });
         expect(next.reason).not.toBe('');
