@@ -2,7 +2,8 @@
 // processes of their own; the providers' ledger on disk is the truth.
 //
 // CI plays one short run. `npm run test:crash` plays 50 seeds of 30 kills and 5,000 mails; MAILOVER_CRASH_SEED, and the number of
-// seeds, kills and mails in MAILOVER_CRASH (`50x30x5000`), play others. A run that fails names its seed, and what happened when.
+// seeds, kills and mails in MAILOVER_CRASH (`50x30x5000`), play others. A run that fails names its seed, and what happened when; with
+// MAILOVER_CRASH_DIARY every run does.
 import { expect, test } from 'vitest';
 import { playRun } from './run.ts';
 
