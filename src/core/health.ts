@@ -97,6 +97,9 @@ export interface Surroundings {
 
 const unheard: Surroundings = { finding: null, tally: null, alone: false };
 
+/** So many tests of a provider that confirms deliveries may be unconfirmed at a time: no more mail is risked on it. */
+export const probesOut = 3;
+
 /** The share of mail that comes back at each step of the ramp; after the last one it is up. */
 export const rampShares: readonly number[] = [0.05, 0.25, 0.5];
 
@@ -260,8 +263,8 @@ export function judge(
         since,
       );
     }
-    // No more are risked than a few at a time: where their news was lost with ours, nothing would ever test it again.
-    if (taken > 0 && confirmed === 0 && now - health.since >= settings.max_rest)
+    // Where the news of all that may be out was lost with ours, nothing would ever test it again.
+    if (taken >= probesOut && confirmed === 0 && now - health.since >= settings.max_rest)
       return change('probing', `nothing is known of ${taken} mails that tested it; others do`);
     // With little traffic the full number may take hours; a quiet window with some good news is enough.
     const enough = confirmed >= settings.probes || (confirmed > 0 && now - health.since >= settings.window);

@@ -6,6 +6,7 @@
 // said `go`; whatever comes back is recorded until the store takes it. Between the two, nothing can be lost or doubled unseen.
 import { randomUUID } from 'node:crypto';
 import type { ProviderEvent, Result } from '../../providers/provider.ts';
+import { probesOut } from '../core/health.ts';
 import {
   type Attempt,
   addressesOf,
@@ -78,10 +79,6 @@ const leaseGraceMs = 4_500;
 const askingGraceMs = 8_000;
 // After an outage of the store every lease looks lapsed; the owners get this long to record what they know.
 const outageGraceMs = 5_000;
-
-// So many probes of a provider that confirms deliveries may be unconfirmed at a time: no more mail than that is risked on it. As many
-// as are needed to see that it is well again, by default.
-const probesOut = 3;
 
 // How long a worker keeps a message at hand for want of a place.
 const longestPlaceWaitMs = 100;

@@ -295,7 +295,8 @@ describe('on its way back', () => {
         around({ finding: finding('fine', { score: 0 }), tally: tallied(taken, confirmed) }),
       );
     expect(lost(now, 3, 0)).toMatchObject({ state: 'probing', epoch: 8, since: now, fallen: true, cause: 'errors' });
-    for (const one of [lost(now - 1, 3, 0), lost(now, 0, 0), lost(now, 3, 1)]) expect(one.epoch).toBe(7);
+    // With little mail a test may take hours: as long as more may be sent, those that are out are waited for.
+    for (const one of [lost(now - 1, 3, 0), lost(now, 2, 0), lost(now, 3, 1)]) expect(one.epoch).toBe(7);
   });
 
   test('one that was slow is slow still when its probes are late, and in the open only if that is proven', () => {

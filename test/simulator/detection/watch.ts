@@ -9,6 +9,7 @@ import {
   judge,
   judgedFrom,
   newHealth,
+  probesOut,
   rampShares,
 } from '../../../src/core/health.ts';
 import type { Reading } from '../../../src/core/reading.ts';
@@ -102,7 +103,6 @@ const pollAfterMs = 5 * minuteMs;
 const pollsPerMs = 10 / minuteMs;
 const suspiciousFrom = 3;
 const probeIntervalMs = 2_000;
-const probesOut = 3;
 // As in src/core/curve.ts: what is remembered of one look after another.
 const frontKeeps = 1 - 1 / 20_000;
 const untestedMs = 15 * minuteMs;
