@@ -3,7 +3,7 @@
 import type { Redis } from 'ioredis';
 import type { Provider } from '../../providers/provider.ts';
 import { lanes } from '../core/message.ts';
-import { keys } from '../store/keys.ts';
+import { keysOf } from '../store/keys.ts';
 import type { RecordParts } from '../webhooks/record.ts';
 import type { MonitorLog } from './chore.ts';
 import { type Answer, askWhatBecame, takenBy } from './question.ts';
@@ -35,7 +35,7 @@ export function createAskSoon(
   async function silent(provider: string, from: number, to: number): Promise<string[]> {
     const ofEach = await Promise.all(
       lanes.map(async (lane) => {
-        const key = keys.unconfirmed(provider, lane);
+        const key = keysOf(redis).unconfirmed(provider, lane);
         return Promise.all([
           redis.zrange(key, String(from), String(to), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES'),
           redis.zrange(key, String(to), String(from), 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES'),

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Provider } from '../../providers/provider.ts';
 import { createPace, type Pace } from '../core/pace.ts';
 import { isAway } from '../store/away.ts';
-import { keys } from '../store/keys.ts';
+import { keysOf } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { RecordParts } from '../webhooks/record.ts';
 import type { Chore } from './chore.ts';
@@ -26,6 +26,7 @@ export function pollChore(
   record: RecordParts,
 ): Chore {
   const { clock } = record;
+  const keys = keysOf(redis);
   const paces = new Map<string, Pace>();
 
   async function ask(name: string, provider: Provider, id: string): Promise<void> {

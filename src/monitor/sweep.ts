@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { isPending } from '../core/message.ts';
 import { isAway } from '../store/away.ts';
 import type { Exposures } from '../store/exposures.ts';
-import { keys } from '../store/keys.ts';
+import { keysOf } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
 import type { Chore, MonitorLog } from './chore.ts';
@@ -17,6 +17,7 @@ const budgetMs = 1_000;
 
 /** Finds overdue messages in the order of their time, never by a scan, and bounded in time for each run. */
 export function sweepChore(redis: Redis, messages: Messages, jobs: Jobs, clock: () => number, log: MonitorLog): Chore {
+  const keys = keysOf(redis);
   async function look(id: string): Promise<void> {
     const message = await messages.load(id);
     if (!message || !isPending(message.status)) {

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { carriesMail } from '../core/health.ts';
-import { keys } from '../store/keys.ts';
+import { keysOf } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
 import type { World } from '../store/world.ts';
@@ -64,6 +64,7 @@ export function createWaker(
   everyMs: number,
   log: MonitorLog,
 ): Waker {
+  const keys = keysOf(redis);
   /** False when its job was not waiting just now: under way, or about to wait. */
   async function wake(id: string): Promise<boolean> {
     const message = await messages.load(id);

@@ -1,7 +1,6 @@
 // The audience: which applications hear of which mail. Asked at every save of a message; where there is none, that costs nothing.
 import type { Flow } from '../core/message.ts';
 import { isWanted, type TellingType, tellingsOf } from '../core/tellings.ts';
-import { keys } from './keys.ts';
 
 /** One application: what it wants to hear of. `streams` empty: of all. */
 export interface Listening {
@@ -12,9 +11,9 @@ export interface Listening {
 
 /** Who hears of a change. */
 export interface Audience {
-  /** The due sets of those who have something new to hear once `after` is the flow of this message. */
+  /** Those who have something new to hear, by name, once `after` is the flow of this message. */
   dueAfter(message: { stream: string; sentBy: string; createdAt: number; flow: Flow }, after: Flow): readonly string[];
-  /** The due sets of those who want to hear of this kind about mail of this stream. */
+  /** Those who want to hear of this kind about mail of this stream, by name. */
   dueFor(stream: string, type: TellingType): readonly string[];
 }
 
@@ -29,15 +28,15 @@ export function createAudience(listening: readonly Listening[]): Audience {
   if (listening.length === 0) return nobody;
   const wanting = (stream: string) =>
     listening.filter(({ streams }) => streams.length === 0 || streams.includes(stream));
-  const due = (those: readonly Listening[]) => those.map(({ name }) => keys.tellDue(name));
+  const names = (those: readonly Listening[]) => those.map(({ name }) => name);
   return {
     dueAfter({ stream, sentBy, createdAt, flow }, after) {
       const those = sentBy === alertsSender ? [] : wanting(stream);
       if (those.length === 0) return [];
       const before = new Set(tellingsOf({ flow, createdAt }).map(({ key }) => key));
       const fresh = tellingsOf({ flow: after, createdAt }).filter(({ key }) => !before.has(key));
-      return due(those.filter(({ events }) => fresh.some(({ type }) => isWanted(events, type))));
+      return names(those.filter(({ events }) => fresh.some(({ type }) => isWanted(events, type))));
     },
-    dueFor: (stream, type) => due(wanting(stream).filter(({ events }) => isWanted(events, type))),
+    dueFor: (stream, type) => names(wanting(stream).filter(({ events }) => isWanted(events, type))),
   };
 }

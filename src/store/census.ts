@@ -1,6 +1,6 @@
 // What the store holds of each kind, counted in one trip whenever somebody asks for metrics.
 import type { Redis } from 'ioredis';
-import { keys } from './keys.ts';
+import { keysOf } from './keys.ts';
 
 /** The counts; memory in bytes, `memoryLimit` null where there is none. */
 export interface Census {
@@ -15,6 +15,7 @@ export interface Census {
 
 /** Counts. Rejects when the store is away. */
 export async function takeCensus(redis: Redis): Promise<Census> {
+  const keys = keysOf(redis);
   const [held, waiting, suppressed, memory] = await Promise.all([
     redis.zcard(keys.byStatus('held')),
     redis.zcard(keys.waiting),

@@ -4,7 +4,7 @@ import type { Outcome, Reason, Result } from '../../providers/provider.ts';
 import type { Evidence } from '../core/evidence.ts';
 import type { Attempt } from '../core/message.ts';
 import { blame } from '../core/outcome.ts';
-import { bucketMs, keys, nudgeChannel } from './keys.ts';
+import { bucketMs, keysOf, nudgeChannel } from './keys.ts';
 import { settleScript } from './message-scripts.ts';
 
 /** Durations in ms; from the settings. */
@@ -28,6 +28,7 @@ const longestPauseMs = 15 * 60_000;
 
 /** Counts and reads evidence. Buckets are named by Redis' clock, so that all machines agree on them. */
 export function createEvidence(redis: Redis, settings: EvidenceSettings): EvidenceStore {
+  const keys = keysOf(redis);
   const keepMs = settings.window * 2 + bucketMs;
   return {
     async settle(attempt, result, again) {
@@ -41,7 +42,8 @@ export function createEvidence(redis: Redis, settings: EvidenceSettings): Eviden
           keys.pause(attempt.provider),
           keys.proven(attempt.provider),
           keys.probe(attempt.provider),
-          evidencePrefix(attempt.provider),
+          // Redis' clock says in the script which bucket it is.
+          keys.evidence(attempt.provider, 0).slice(0, -1),
         ],
         [
           attempt.token,
@@ -81,8 +83,4 @@ export function createEvidence(redis: Redis, settings: EvidenceSettings): Eviden
       });
     },
   };
-}
-
-function evidencePrefix(provider: string): string {
-  return keys.evidence(provider, 0).slice(0, -1);
 }

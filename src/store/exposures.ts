@@ -1,7 +1,7 @@
 // Exposure: what each provider was handed, and when. Written by the script that opens an attempt, before the wire; read here.
 import type { Redis } from 'ioredis';
 import { msOf, storeNow } from './clock.ts';
-import { keys } from './keys.ts';
+import { keysOf } from './keys.ts';
 import { type Message, readMessages } from './messages.ts';
 import type { Seal } from './seal.ts';
 
@@ -41,6 +41,7 @@ const pageSize = 500;
 
 /** @param retentionMs `retention.messages`: no record goes before the hand-overs that are kept of it. */
 export function createExposures(redis: Redis, seal: Seal, retentionMs: number): Exposures {
+  const keys = keysOf(redis);
   async function kept(): Promise<{ provider: string; stream: string; since: number }[]> {
     return Object.entries(await redis.hgetall(keys.handedOverSince)).map(([name, since]) => {
       const [provider = '', stream = ''] = name.split(':');

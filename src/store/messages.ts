@@ -4,7 +4,7 @@ import type { Mail } from '../../providers/provider.ts';
 import { delayClass, mailboxGroup } from '../core/mailbox.ts';
 import { addressesOf, type Flow, type Lane, lanes, newFlow, type Status, statuses } from '../core/message.ts';
 import { type Audience, nobody } from './audience.ts';
-import { keys } from './keys.ts';
+import { type Keys, keysOf } from './keys.ts';
 import { acceptScript, beginScript, saveScript } from './message-scripts.ts';
 import type { Seal } from './seal.ts';
 
@@ -217,6 +217,7 @@ export function createMessages(
   retention: { bodies: number; messages: number },
   audience: Audience = nobody,
 ): Messages {
+  const keys = keysOf(redis);
   const recipientKeys = (envelope: Envelope) =>
     [...new Set(addressesOf(envelope))].map((address) =>
       keys.byRecipient(seal.hash('recipient', address.toLowerCase())),
@@ -326,7 +327,7 @@ export function createMessages(
           keys.tally(provider),
           keys.handedOver(provider, message.stream),
           keys.handedOverSince,
-          ...addresses.flatMap((address) => suppressionKeys(seal, address)),
+          ...addresses.flatMap((address) => suppressionKeys(keys, seal, address)),
         ],
         [
           message.id,
@@ -346,7 +347,7 @@ export function createMessages(
         ],
       );
       if (kind === 'suppressed') {
-        const ofEach = suppressionKeys(seal, '').length;
+        const ofEach = suppressionKeys(keys, seal, '').length;
         const found = new Set(rest.map((position) => addresses[Math.floor(position / ofEach)]!));
         return { kind, addresses: [...found] };
       }
@@ -376,7 +377,7 @@ export function createMessages(
       if (expiresAt !== undefined) fields.push('expiresAt', expiresAt);
       // A life that grows longer takes what it needs along.
       const body = change.body === 'keep' && expiresAt !== undefined ? expiresAt + retention.bodies : change.body;
-      const due = audience.dueAfter(message, change.flow);
+      const due = audience.dueAfter(message, change.flow).map(keys.tellDue);
       const reply = await saveScript(
         redis,
         [
@@ -507,6 +508,7 @@ export async function readMessages(
   seal: Seal,
   ids: readonly string[],
 ): Promise<readonly (() => Message | null)[]> {
+  const keys = keysOf(redis);
   const pipeline = redis.pipeline();
   for (const id of ids) pipeline.hmgetBuffer(keys.message(id), ...recordFields);
   const replies = (await pipeline.exec()) ?? [];
@@ -542,7 +544,7 @@ const longestLifeMs = 62 * 86_400_000;
 const linkMs = 7 * 86_400_000;
 
 /** The keys under which an address may be suppressed: one for each sealing key, newest first. Mail hosts ignore the case of addresses. */
-export function suppressionKeys(seal: Seal, address: string): string[] {
+export function suppressionKeys(keys: Keys, seal: Seal, address: string): string[] {
   return seal.hashes('suppression', address.toLowerCase()).map(keys.suppression);
 }
 

@@ -2,7 +2,7 @@
 import { DelayedError, type Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Lane, lanes } from '../core/message.ts';
-import { queuePrefix } from './keys.ts';
+import { keysOf } from './keys.ts';
 
 /** One turn for one message. The same id and round is the same job, however often it is added. */
 export interface Turn {
@@ -43,8 +43,9 @@ const jobOptions = { removeOnComplete: true, removeOnFail: { count: 1_000 }, att
 
 /** @param redis the connection that also writes the records, so that a record always reaches Redis before its job. */
 export function createJobs(redis: Redis, clock: () => number): Jobs {
+  const { queuePrefix: prefix } = keysOf(redis);
   const queues = Object.fromEntries(
-    lanes.map((lane) => [lane, new Queue(lane, { connection: redis, prefix: queuePrefix, skipMetasUpdate: true })]),
+    lanes.map((lane) => [lane, new Queue(lane, { connection: redis, prefix, skipMetasUpdate: true })]),
   ) as Record<Lane, Queue>;
   for (const queue of Object.values(queues)) queue.on('error', () => {});
   const find = (turn: Pick<Turn, 'id' | 'round' | 'lane'>): Promise<Job | undefined> =>
@@ -133,6 +134,7 @@ export interface Tails {
 
 /** BullMQ puts a job in at the head of a list and takes it from the other end; when it is taken, its hash says so. */
 export function createTails(redis: Redis): Tails {
+  const { queuePrefix } = keysOf(redis);
   const key = (lane: Lane, name: string) => `${queuePrefix}:${lane}:${name}`;
   return {
     async tail(lane) {
@@ -194,7 +196,7 @@ export function createConsumers(
       },
       {
         connection,
-        prefix: queuePrefix,
+        prefix: keysOf(connection).queuePrefix,
         concurrency: concurrency[lane],
         lockDuration: lockMs,
         stalledInterval: stalledEveryMs,

@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { type Lane, lanes, type Status } from '../core/message.ts';
 import { type RescueCount, rescueCounts } from '../core/rescue.ts';
 import { storeNow } from './clock.ts';
-import { keys } from './keys.ts';
+import { keysOf } from './keys.ts';
 import type { Unconfirmed } from './messages.ts';
 import {
   advanceScript,
@@ -104,6 +104,7 @@ export interface RescueStore {
 
 /** @param keptMs how long a rescue is kept after its end, and one that nobody approves. */
 export function createRescues(redis: Redis, keptMs: number): RescueStore {
+  const keys = keysOf(redis);
   const allOf = (id: string) => [
     keys.rescue(id),
     keys.rescues,

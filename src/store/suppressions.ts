@@ -1,6 +1,6 @@
 // The suppression list: addresses that get no mail from us, so that a switch does not burn the standby with known-bad ones.
 import type { Redis } from 'ioredis';
-import { keys } from './keys.ts';
+import { keysOf } from './keys.ts';
 import { suppressionKeys } from './messages.ts';
 import type { Seal } from './seal.ts';
 
@@ -38,11 +38,12 @@ const field = 'suppression';
 
 /** Keeps the list in Redis: addresses sealed, found by their keyed hashes. */
 export function createSuppressions(redis: Redis, seal: Seal, clock: () => number): SuppressionStore {
+  const keys = keysOf(redis);
   const open = (key: string, sealed: Buffer): Suppressed =>
     JSON.parse(seal.open(key, field, sealed).toString()) as Suppressed;
 
   async function find(address: string): Promise<{ key: string; suppressed: Suppressed } | null> {
-    for (const key of suppressionKeys(seal, address)) {
+    for (const key of suppressionKeys(keys, seal, address)) {
       const sealed = await redis.getBuffer(key);
       if (sealed) return { key, suppressed: open(key, sealed) };
     }
@@ -52,7 +53,7 @@ export function createSuppressions(redis: Redis, seal: Seal, clock: () => number
   return {
     async add(address, why) {
       if (await find(address)) return false;
-      const key = suppressionKeys(seal, address)[0]!;
+      const key = suppressionKeys(keys, seal, address)[0]!;
       const at = clock();
       const entry: Suppressed = { ...why, address, at };
       const replies = await redis
@@ -65,8 +66,8 @@ export function createSuppressions(redis: Redis, seal: Seal, clock: () => number
     async remove(address) {
       const replies = await redis
         .multi()
-        .del(...suppressionKeys(seal, address))
-        .zrem(keys.suppressions, ...suppressionKeys(seal, address))
+        .del(...suppressionKeys(keys, seal, address))
+        .zrem(keys.suppressions, ...suppressionKeys(keys, seal, address))
         .exec();
       return Number(replies?.[0]?.[1] ?? 0) > 0;
     },
@@ -75,16 +76,16 @@ export function createSuppressions(redis: Redis, seal: Seal, clock: () => number
     },
     async list(limit, cursor) {
       // By rank below the cursor's: entries of the same millisecond stay in order, and new ones do not shift the page.
-      const rank = cursor === undefined ? null : await redis.zrevrank(keys.suppressions, cursorKey(cursor));
+      const rank = cursor === undefined ? null : await redis.zrevrank(keys.suppressions, keys.suppression(cursor));
       const start = cursor === undefined ? 0 : rank === null ? 0 : rank + 1;
       const found = await redis.zrevrange(keys.suppressions, start, start + limit - 1);
       const values = found.length > 0 ? await redis.mgetBuffer(...found) : [];
       const suppressed = found.flatMap((key, index) => (values[index] ? [open(key, values[index])] : []));
       const last = found.at(-1);
-      return { suppressed, cursor: found.length === limit && last !== undefined ? cursorOf(last) : null };
+      return {
+        suppressed,
+        cursor: found.length === limit && last !== undefined ? last.slice(keys.suppression('').length) : null,
+      };
     },
   };
 }
-
-const cursorOf = (key: string) => key.slice(keys.suppression('').length);
-const cursorKey = (cursor: string) => keys.suppression(cursor);

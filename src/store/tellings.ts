@@ -8,7 +8,7 @@ import type { Telling } from '../core/tellings.ts';
 import type { Audience } from './audience.ts';
 import { msOf } from './clock.ts';
 import { defineScript } from './connection.ts';
-import { keys } from './keys.ts';
+import { keysOf } from './keys.ts';
 
 /** Messages that are due, in hand until `lease` (epoch ms, Redis' clock). */
 export type ClaimedTellings =
@@ -202,6 +202,7 @@ const batch = 500;
 
 /** Keeps them in Redis. */
 export function createTellings(redis: Redis, audience: Audience): TellingStore {
+  const keys = keysOf(redis);
   return {
     async claim(endpoint, limit, leaseMs) {
       const [first, ...rest] = await claimScript(
@@ -251,7 +252,7 @@ export function createTellings(redis: Redis, audience: Audience): TellingStore {
         messages.map(({ id, stream }) =>
           noteScript(
             redis,
-            [keys.message(id), ...audience.dueFor(stream, note.type)],
+            [keys.message(id), ...audience.dueFor(stream, note.type).map(keys.tellDue)],
             [id, JSON.stringify(note), note.key],
           ),
         ),

@@ -5,7 +5,7 @@ import type { Guard } from '../core/feedback.ts';
 import type { FindingKind } from '../core/findings.ts';
 import { delayClass } from '../core/mailbox.ts';
 import { msOf, storeNow } from './clock.ts';
-import { keys, pastBlocks, recentBlocks } from './keys.ts';
+import { keysOf, pastBlocks, recentBlocks } from './keys.ts';
 import { sawScript } from './message-scripts.ts';
 
 /** One reading. All times are Redis' clock, epoch ms. */
@@ -88,6 +88,7 @@ interface PastBlock {
 
 /** @param clock of this process, for how long ago it did something itself. */
 export function createTraffic(redis: Redis, clock: () => number): TrafficStore {
+  const keys = keysOf(redis);
   const cache = new Map<string, ReadonlyMap<number, PastBlock>>();
   const sawAt = new Map<string, number>();
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { keys, queuePrefix } from '../../src/store/keys.ts';
+import { keys } from '../../src/store/keys.ts';
 import { createJobs } from '../../src/store/queue.ts';
 import { startRedis } from '../support/redis.ts';
 import { type Answer, hello, type Service, type ServiceOptions } from '../support/service.ts';
@@ -181,7 +181,7 @@ test('a store that has forgotten our scripts still gets a mail before its job', 
   const seen = await watchCommands(service.redis.socketPath);
   const id = await service.send();
   const record = ['"HSET"', keys.message(id)];
-  const job = ['"HMSET"', `${queuePrefix}:normal:${id}-1`];
+  const job = ['"HMSET"', `${keys.queuePrefix}:normal:${id}-1`];
   const place = (words: readonly string[]) => seen().findIndex((line) => words.every((word) => line.includes(word)));
   await until(() => place(record) >= 0 && place(job) >= 0, { what: 'the record and the job' });
   expect(place(record)).toBeLessThan(place(job));

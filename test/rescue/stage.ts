@@ -6,7 +6,7 @@ import { addressesOf, beginAttempt, closeAttempt, type Lane, lanes, statusOf } f
 import type { RescuePolicy } from '../../src/core/rescue.ts';
 import type { RescueParts } from '../../src/rescue/parts.ts';
 import { createRescue } from '../../src/rescue/rescue.ts';
-import { keys, queuePrefix } from '../../src/store/keys.ts';
+import { keys } from '../../src/store/keys.ts';
 import { createMessages, type Message } from '../../src/store/messages.ts';
 import { createConsumers, createJobs } from '../../src/store/queue.ts';
 import { createRescues } from '../../src/store/rescues.ts';
@@ -171,7 +171,7 @@ export async function openStage(redis: TestRedis, db = 0) {
     },
     /** Jobs in the queue, in the order in which they are taken. */
     async queued(lane: Lane): Promise<string[]> {
-      const waiting = await client.lrange(`${queuePrefix}:${lane}:wait`, 0, '-1');
+      const waiting = await client.lrange(`${keys.queuePrefix}:${lane}:wait`, 0, '-1');
       return waiting.reverse().map((job) => job.split('-')[0]!);
     },
     show: async (id: string) => (await messages.load(id))!,

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { keys, queuePrefix } from '../../src/store/keys.ts';
+import { keys } from '../../src/store/keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { hello, relay, type Service, startService } from '../support/service.ts';
 import { startSmtpServer } from '../support/smtp-server.ts';
@@ -110,7 +110,7 @@ test('what a later release has added is left alone', { timeout: 60_000 }, async 
   const record = keys.message(id);
   const flow = JSON.parse((await client.hget(record, 'flow'))!) as Record<string, unknown>;
   await client.hset(record, 'later', 'kept', 'flow', JSON.stringify({ ...flow, later: { kept: true } }));
-  const job = `${queuePrefix}:normal:${id}-1`;
+  const job = `${keys.queuePrefix}:normal:${id}-1`;
   await client.hset(job, 'later', 'kept', 'data', JSON.stringify({ id, round: 1, later: 'kept' }));
   const { service } = await startOn(redis);
   await service.settled(id, ['sent']);
@@ -127,14 +127,14 @@ test('records and jobs say which form they have; one of a later form waits for w
   const { service, far } = await startOn(redis);
   const scheduled_at = new Date(Date.now() + 3_600_000).toISOString();
   const id = await service.send({ scheduled_at });
-  const job = `${queuePrefix}:normal:${id}-1`;
+  const job = `${keys.queuePrefix}:normal:${id}-1`;
   expect(await client.hget(keys.message(id), 'format')).toBe('1');
   expect(JSON.parse((await client.hget(job, 'data'))!)).toEqual({ v: 1, id, round: 1 });
   await client.hset(job, 'data', JSON.stringify({ v: 2, id, round: 1 }));
   const now = { scheduled_at: new Date(Date.now() + 100).toISOString() };
   expect((await service.call('PATCH', `/v1/emails/${id}`, now)).status).toBe(200);
   await until(async () => Number(await client.hget(job, 'processedOn')) > 0, { what: 'a worker to look at it' });
-  await until(async () => (await client.zscore(`${queuePrefix}:normal:delayed`, `${id}-1`)) !== null);
+  await until(async () => (await client.zscore(`${keys.queuePrefix}:normal:delayed`, `${id}-1`)) !== null);
   expect(far.received).toEqual([]);
   // A process that knows it comes along.
   await client.hset(job, 'data', JSON.stringify({ v: 1, id, round: 1 }));
