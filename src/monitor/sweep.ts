@@ -12,7 +12,8 @@ import type { Chore, MonitorLog } from './chore.ts';
 const overdueMs = 30_000;
 // A long queue is no fault: what has a job is looked at again after this.
 const againMs = 120_000;
-const batch = 200;
+// So few at a time, that nobody waits long behind them in Redis.
+const batch = 50;
 const budgetMs = 1_000;
 
 /** Finds overdue messages in the order of their time, never by a scan, and bounded in time for each run. */

@@ -2,6 +2,7 @@
 import { DelayedError, type Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Lane, lanes } from '../core/message.ts';
+import { defineScript } from './connection.ts';
 import { keysOf } from './keys.ts';
 
 /** One turn for one message. The same id and round is the same job, however often it is added. */
@@ -41,6 +42,23 @@ const jobId = ({ id, round }: Pick<Turn, 'id' | 'round'>) => `${id}-${round}`;
 // kept for a look; the sweeper gives their messages a new job.
 const jobOptions = { removeOnComplete: true, removeOnFail: { count: 1_000 }, attempts: 1 } as const;
 
+// BullMQ's own `getState` looks through the whole of a long queue, milliseconds for each job that is asked about: a sweep of some hundreds
+// kept Redis from everybody for seconds. What has been nowhere to be found all along is noticed once the queue is shorter than this.
+const nextTurns = 1_000;
+const aliveScript = defineScript<'alive' | 'dead' | 'none'>(
+  'mailover_alive',
+  `
+  if redis.call('EXISTS', KEYS[1]) == 0 then return 'none' end
+  if redis.call('ZSCORE', KEYS[2], ARGV[1]) or redis.call('ZSCORE', KEYS[3], ARGV[1]) then return 'dead' end
+  if redis.call('ZSCORE', KEYS[4], ARGV[1]) or redis.call('LPOS', KEYS[5], ARGV[1]) then return 'alive' end
+  for list = 6, 7 do
+    if redis.call('LPOS', KEYS[list], ARGV[1], 'RANK', -1, 'MAXLEN', ARGV[2]) then return 'alive' end
+    if redis.call('LLEN', KEYS[list]) > tonumber(ARGV[2]) then return 'alive' end
+  end
+  return 'dead'
+  `,
+);
+
 /** @param redis the connection that also writes the records, so that a record always reaches Redis before its job. */
 export function createJobs(redis: Redis, clock: () => number): Jobs {
   const { queuePrefix: prefix } = keysOf(redis);
@@ -69,12 +87,12 @@ export function createJobs(redis: Redis, clock: () => number): Jobs {
       );
     },
     async alive(turn) {
-      const job = await find(turn);
-      if (!job) return false;
-      const state = await job.getState();
-      if (state !== 'failed' && state !== 'completed' && state !== 'unknown') return true;
-      await job.remove();
-      return false;
+      const key = (name: string) => `${prefix}:${turn.lane}:${name}`;
+      const id = jobId(turn);
+      const lists = ['completed', 'failed', 'delayed', 'active', 'wait', 'paused'].map(key);
+      const state = await aliveScript(redis, [key(id), ...lists], [id, nextTurns]);
+      if (state === 'dead') await (await find(turn))?.remove();
+      return state === 'alive';
     },
     async wake(turn) {
       const job = await find(turn);
