@@ -49,7 +49,7 @@ export const redis = z.strictObject({
     .optional()
     .meta({
       description:
-        'An external Redis or Valkey: `redis://`, `rediss://`, `unix:///path`, or `redis+sentinel://:password@host:26379,host:26379/name` with the name that the sentinels know it by. Absent or empty: the service runs its own. `REDIS_URL` in the environment wins.',
+        'An external Redis or Valkey: `redis://`, `rediss://`, `unix:///path`, or `redis+sentinel://:password@host:26379,host:26379/name` with the name that the sentinels know it by, or `redis+cluster://:password@host:6379,host:6379` with some nodes of a cluster. Absent or empty: the service runs its own. `REDIS_URL` in the environment wins.',
       secret: true,
     }),
   sentinel_password: text().optional().meta({

@@ -1,7 +1,8 @@
 // Is the store away, or unable to write for now?
 
-// What Redis itself says no to in passing: full, loading, read-only while it fails over, a script that blocks it.
-const passing = /^(OOM|LOADING|READONLY|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|UNBLOCKED)\b/;
+// What Redis itself says no to in passing: full, loading, read-only while it fails over, a script that blocks it, a slot
+// that another node of the cluster keeps by now.
+const passing = /^(OOM|LOADING|READONLY|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|UNBLOCKED|MOVED|ASK)\b/;
 const broken =
   /connection is closed|stream isn't writeable|command timed out|max retries per request|connect(ion)? .*(ended|lost)|ECONN|EPIPE|ENOENT|ETIMEDOUT/i;
 

@@ -1,9 +1,18 @@
 // Connections to Redis: two kinds with opposite patience, their log, and Lua scripts as typed functions.
 import { createHash } from 'node:crypto';
 import { type CommonRedisOptions, Redis, type RedisOptions } from 'ioredis';
-import { maskUrl, readSentinelUrl, redisUrlFault, type SentinelAddress } from '../../config/redis-url.ts';
+import {
+  type ClusterAddress,
+  maskUrl,
+  readClusterUrl,
+  readSentinelUrl,
+  redisUrlFault,
+  type SentinelAddress,
+} from '../../config/redis-url.ts';
+import { createKeys, firstTag, leadsTo } from './keys.ts';
+import { type Cluster, connectorTo } from './slot-connector.ts';
 
-/** Where a Redis is: an address (`redis://`, `rediss://`, `unix:///path`, `redis+sentinel://`), or the socket of the embedded one. */
+/** Where a Redis is: an address (`redis://`, `rediss://`, `unix:///path`, `redis+sentinel://`, `redis+cluster://`), or the socket of the embedded one. */
 export type Place =
   | { readonly url: string; readonly sentinelPassword?: string | undefined }
   | { readonly socketPath: string };
@@ -33,8 +42,8 @@ const common: Patience = {
   connectTimeout: 5_000,
   // How long a Redis that is loading its data is left alone between two looks.
   maxLoadingRetryTime: 500,
-  // After a failover behind one address we may still talk to the old primary.
-  reconnectOnError: (error) => error.message.includes('READONLY'),
+  // After a failover behind one address we may still talk to the old primary; in a cluster a slot may have gone elsewhere.
+  reconnectOnError: (error) => /READONLY|^MOVED/.test(error.message),
 };
 
 const roles: Readonly<Record<Role, Patience>> = {
@@ -50,6 +59,8 @@ const roles: Readonly<Record<Role, Patience>> = {
   },
   worker: {
     maxRetriesPerRequest: null,
+    // What was sent to the wrong node was not done: it is sent again to the right one.
+    reconnectOnError: (error) => (error.message.startsWith('MOVED') ? 2 : error.message.includes('READONLY')),
     // Longer than BullMQ's longest blocking read (10 s).
     socketTimeout: 30_000,
   },
@@ -58,12 +69,15 @@ const roles: Readonly<Record<Role, Patience>> = {
 /**
  * Opens a connection, and keeps it open: it comes back by itself after every outage. Use it once `whenReady` resolves.
  * Each outage is logged once at its beginning and once at its end.
+ * @param tag the hash tag of the shard to which it leads; in a cluster it follows that to whichever node keeps it.
  * @throws if the address cannot be used; the message never repeats any of it.
  */
-export function connect(place: Place, role: Role, log: StoreLog): Redis {
-  const options: Options = { ...common, ...roles[role], ...address(place), connectionName: `mailover-${role}` };
+export function connect(place: Place, role: Role, log: StoreLog, tag: string = firstTag): Redis {
+  const options: Options = { ...common, ...roles[role], ...address(place, tag), connectionName: `mailover-${role}` };
   const client = new Redis(options);
+  if (tag !== firstTag) leadsTo(client, createKeys(tag));
   const where = describePlace(place);
+  const shown = tag === firstTag ? {} : { shard: tag };
   let reason = 'the connection was closed';
   let away = false;
   // Only the message: the error of a failed login carries the command, and with it the password.
@@ -73,10 +87,13 @@ export function connect(place: Place, role: Role, log: StoreLog): Redis {
   client.on('reconnecting', () => {
     if (away) return;
     away = true;
-    log.warn({ redis: where, connection: role, reason }, 'Redis cannot be reached; trying again until it can');
+    log.warn(
+      { redis: where, connection: role, reason, ...shown },
+      'Redis cannot be reached; trying again until it can',
+    );
   });
   client.on('ready', () => {
-    if (away) log.info({ redis: where, connection: role }, 'Redis is back');
+    if (away) log.info({ redis: where, connection: role, ...shown }, 'Redis is back');
     away = false;
     reason = 'the connection was closed';
   });
@@ -150,10 +167,26 @@ export function defineScript<Reply>(name: string, lua: string, { ordered = false
   };
 }
 
-function address(place: Place): Options {
+/** The cluster at this place; null where it is none. */
+export function clusterAt(place: Place): Cluster | null {
+  const parts = 'url' in place ? readClusterUrl(place.url) : null;
+  return parts && { nodes: parts.nodes, tls: parts.tls, ...loginOf(parts) };
+}
+
+function address(place: Place, tag: string): Options {
   if ('socketPath' in place) return { path: place.socketPath };
   const fault = redisUrlFault(place.url);
   if (fault !== null) throw new Error(`The address of Redis (redis.url or REDIS_URL) ${fault}`);
+  const cluster = clusterAt(place);
+  if (cluster !== null) {
+    const { username, password } = cluster;
+    return {
+      Connector: connectorTo(cluster, tag),
+      ...(username && { username }),
+      ...(password && { password }),
+      ...(cluster.tls && { tls: {} }),
+    };
+  }
   const sentinel = readSentinelUrl(place.url);
   if (sentinel !== null) return bySentinels(sentinel, place.sentinelPassword);
   const url = new URL(place.url);
@@ -181,10 +214,13 @@ function bySentinels(
     failoverDetector: true,
     sentinelRetryStrategy: retryMs,
     ...(sentinelPassword && { sentinelPassword }),
-    ...(username && { username: plain(username) }),
-    ...(password && { password: plain(password) }),
+    ...loginOf({ username, password }),
     ...(tls && { tls: {}, enableTLSForSentinelMode: true, sentinelTLS: {} }),
   };
+}
+
+function loginOf({ username, password }: Pick<ClusterAddress, 'username' | 'password'>) {
+  return { ...(username && { username: plain(username) }), ...(password && { password: plain(password) }) };
 }
 
 function plain(part: string): string {

@@ -134,7 +134,8 @@ describe('one fault', () => {
       'redis+sentinel://host:26379,host:26379/name',
     ],
     [{ redis: { wait_timeout: '3s' } }, 'redis.wait_timeout', '"3s"', 'must be from 10ms to 2s'],
-    [{ redis: { url: 'redis+cluster://a:1' } }, 'redis.url', '"redis+cluster://a:1"', 'not supported yet'],
+    [{ redis: { url: 'redis+cluster://a:1,/3' } }, 'redis.url', '"••••"', 'redis+cluster://host:6379,host:6379'],
+    [{ redis: { url: 'redis+cluster://a:1/3' } }, 'redis.url', '"redis+cluster://a:1/3"', 'which nodes'],
     [
       { redis: { url: 'http://a:1' } },
       'redis.url',
@@ -321,7 +322,7 @@ test('every fault of a file at once, each once', async () => {
   const fault = await faultOf(
     load(`
 server: { port: 99999, port: 1.5, hots: x, request_timeout: 30 }
-redis: { url: "redis+cluster://:made-up@h" }
+redis: { url: "redis+cluster://:made-up@h/1" }
 encryption: { keys: ["c2hvcnQ="] }
 providers:
   relay: { type: smtp, host: "smtp://x", passwrd: made-up, user: u, timeout: 2 days }

@@ -1,6 +1,6 @@
-// Addresses of sentinels, taken apart; the other forms are `URL`'s business.
+// Addresses of sentinels and of clusters, taken apart; the other forms are `URL`'s business.
 import { expect, test } from 'vitest';
-import { maskUrl, readSentinelUrl, redisUrlFault } from '../../config/redis-url.ts';
+import { maskUrl, readClusterUrl, readSentinelUrl, redisUrlFault } from '../../config/redis-url.ts';
 
 test.each([
   [
@@ -44,6 +44,30 @@ test.each([
   expect(readSentinelUrl(url)).toBeNull();
   expect(redisUrlFault(url)).toContain('redis+sentinel://host:26379,host:26379/name');
 });
+
+test.each([
+  ['redis+cluster://a:1,[::1],b.example.com', { tls: false, username: '', password: '' }],
+  [
+    'rediss+cluster://mailover:made%2Fup:x@a:1,[::1],b.example.com/0',
+    { tls: true, username: 'mailover', password: 'made%2Fup:x' },
+  ],
+])('%s', (url, login) => {
+  const nodes = [
+    { host: 'a', port: 1 },
+    { host: '::1', port: 6379 },
+    { host: 'b.example.com', port: 6379 },
+  ];
+  expect(readClusterUrl(url)).toEqual({ nodes, ...login });
+  expect(redisUrlFault(url)).toBeNull();
+});
+
+test.each(['redis+cluster://', 'redis+cluster://a:1,', 'redis+cluster://a b', 'redis+cluster://a:1/1'])(
+  '%s names no cluster',
+  (url) => {
+    expect(readClusterUrl(url)).toBeNull();
+    expect(redisUrlFault(url)).toContain('redis+cluster://host:6379,host:6379');
+  },
+);
 
 test('it is shown without its login, however long it is, in no time', () => {
   expect(maskUrl('redis+sentinel://:made-up@a:1,b:2/mymaster')).toBe('redis+sentinel://••••@a:1,b:2/mymaster');
