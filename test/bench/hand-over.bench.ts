@@ -1,75 +1,26 @@
 // Hand-over: mails a second from the queue to a provider, by HTTP and by SMTP, beside a bare worker that does nothing but the call.
-import { createServer, type Server } from 'node:http';
-import { createServer as createSmtp, type Server as SmtpServer } from 'node:net';
 import { Queue } from 'bullmq';
 import { afterAll, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
-import { compare, rate } from './load.ts';
+import { type FarSide, openHttp, openRelay, toHttp } from './far-side.ts';
+import { beside, note, sized } from './figures.ts';
+import { rate } from './load.ts';
 import { authorized, mail, openSetting, type Setting } from './setting.ts';
 import { openWire } from './wire.ts';
 
-const rounds = 5;
-const count = 3_000;
+const rounds = sized(5, 1);
+const count = sized(3_000, 200);
 const concurrency = 32;
 
 /** When each mail arrived, ms. */
 let arrivals: number[] = [];
-let http: Server;
-let smtp: SmtpServer;
+const arrived = () => arrivals.push(performance.now());
+let far: FarSide | null = null;
 let setting: Setting | null = null;
 afterAll(async () => {
   await setting?.close();
-  http?.close();
-  smtp?.close();
+  far?.close();
 });
-
-/** A provider that takes everything at once. */
-function provider(): Promise<string> {
-  http = createServer((request, response) => {
-    request.resume().on('end', () => {
-      arrivals.push(performance.now());
-      const body = JSON.stringify({ id: `made-up-${arrivals.length}` });
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
-    });
-  });
-  http.keepAliveTimeout = 60_000;
-  return new Promise((done) => {
-    http.listen(0, '127.0.0.1', () => done(`http://127.0.0.1:${(http.address() as { port: number }).port}`));
-  });
-}
-
-/** A relay that takes everything at once: no more of SMTP than that needs. */
-function relay(): Promise<number> {
-  smtp = createSmtp((socket) => {
-    let rest = '';
-    let inMail = false;
-    socket.setNoDelay(true);
-    socket.write('220 relay.example.net\r\n');
-    socket.on('error', () => {});
-    socket.on('data', (chunk) => {
-      rest += chunk.toString('latin1');
-      for (;;) {
-        const end = rest.indexOf(inMail ? '\r\n.\r\n' : '\r\n');
-        if (end < 0) return;
-        const line = rest.slice(0, end);
-        rest = rest.slice(end + (inMail ? 5 : 2));
-        if (inMail) {
-          inMail = false;
-          arrivals.push(performance.now());
-          socket.write('250 2.0.0 taken\r\n');
-        } else if (/^DATA/i.test(line)) {
-          inMail = true;
-          socket.write('354 go on\r\n');
-        } else if (/^EHLO/i.test(line)) socket.write('250-relay.example.net\r\n250-8BITMIME\r\n250 SIZE 50000000\r\n');
-        else if (/^QUIT/i.test(line)) socket.end('221 bye\r\n');
-        else socket.write('250 2.1.0 fine\r\n');
-      }
-    });
-  });
-  return new Promise((done) => {
-    smtp.listen(0, '127.0.0.1', () => done((smtp.address() as { port: number }).port));
-  });
-}
 
 /** Of the mails that arrive: how many a second, without the first tenth and the last twentieth. */
 async function measured(start: () => Promise<{ kill(signal: 'SIGKILL' | 'SIGTERM'): void; exit: Promise<unknown> }>) {
@@ -83,13 +34,19 @@ async function measured(start: () => Promise<{ kill(signal: 'SIGKILL' | 'SIGTERM
 }
 
 test.each(['http', 'smtp'] as const)('hand-over by %s', async (how) => {
-  const url = how === 'http' ? await provider() : '';
-  const port = how === 'smtp' ? await relay() : 0;
-  const only =
-    how === 'http'
-      ? { type: 'resend', api_key: 're_made_up', base_url: url, max_concurrency: 128 }
-      : { type: 'smtp', host: '127.0.0.1', port, tls: 'none', max_connections: concurrency, max_concurrency: 128 };
-  setting = await openSetting({ providers: { only }, streams: { default: { providers: ['only'] } } });
+  far = how === 'http' ? await openHttp(arrived) : await openRelay(arrived);
+  const { port } = far;
+  const relay = {
+    type: 'smtp',
+    host: '127.0.0.1',
+    port,
+    tls: 'none',
+    max_connections: concurrency,
+    max_concurrency: 128,
+  };
+  setting = await openSetting(
+    how === 'http' ? toHttp(port) : { providers: { only: relay }, streams: { default: { providers: ['only'] } } },
+  );
   const own = setting;
   const api = await own.serve('api');
   const wire = await openWire(api.url, concurrency, authorized);
@@ -97,7 +54,7 @@ test.each(['http', 'smtp'] as const)('hand-over by %s', async (how) => {
   const queue = new Queue('bare', { connection: client });
   const env: Record<string, string> = {
     CONCURRENCY: String(concurrency),
-    ...(how === 'http' ? { HTTP: url } : { SMTP: String(port) }),
+    ...(how === 'http' ? { HTTP: `http://127.0.0.1:${port}` } : { SMTP: String(port) }),
   };
   const ours: number[] = [];
   const bare: number[] = [];
@@ -114,8 +71,9 @@ test.each(['http', 'smtp'] as const)('hand-over by %s', async (how) => {
     await queue.addBulk(jobs);
     bare.push(await measured(() => own.bare('test/bench/bare-worker.ts', env)));
   }
-  process.stdout.write(`${compare(`hand-over by ${how}`, ours, bare)}\n`);
+  note(beside(`hand-over by ${how}`, '/s', ours, bare));
   wire.close();
   await own.close();
+  far.close();
   setting = null;
 });

@@ -1,11 +1,12 @@
 // Intake: mails a second that are taken in durably, beside a bare route that adds one job to a queue.
 import { afterAll, expect, test } from 'vitest';
-import { compare, rate } from './load.ts';
+import { beside, note, sized } from './figures.ts';
+import { rate } from './load.ts';
 import { authorized, mail, openSetting, type Setting } from './setting.ts';
 import { openWire } from './wire.ts';
 
-const rounds = 7;
-const count = 4_000;
+const rounds = sized(7, 1);
+const count = sized(4_000, 100);
 const parallel = 32;
 
 let setting: Setting;
@@ -35,7 +36,7 @@ test('intake', async () => {
     }
     await client.flushall();
   }
-  process.stdout.write(`${compare('intake', rates.ours, rates.bare)}\n`);
+  note(beside('intake', '/s', rates.ours, rates.bare));
   toUs.close();
   toBare.close();
 });

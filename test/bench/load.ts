@@ -12,15 +12,40 @@ export async function rate(count: number, parallel: number, one: (index: number)
   return (count * 1_000) / (performance.now() - began);
 }
 
-/** The middle one. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+/**
+ * Calls `one` as often as comes about at `perSecond` by chance (exponential gaps), for `forMs`, whether earlier calls have come back or not: who
+ * waits for answers before he asks again does not see how slow things are. `one` is given when it should have been called, by `performance.now`.
+ */
+export async function openLoop(
+  perSecond: number,
+  forMs: number,
+  one: (index: number, dueAt: number) => Promise<unknown>,
+): Promise<void> {
+  const began = performance.now();
+  const calls: Promise<unknown>[] = [];
+  let dueAt = began;
+  for (let index = 0; dueAt < began + forMs; index++) {
+    dueAt += (-Math.log(1 - chance(index)) * 1_000) / perSecond;
+    while (performance.now() < dueAt)
+      await new Promise((done) => setTimeout(done, Math.max(0, dueAt - performance.now())));
+    calls.push(one(index, dueAt));
+  }
+  await Promise.all(calls);
 }
 
-/** One line of a report: ours, the bare baseline, the ratio of each round and its median. */
-export function compare(name: string, ours: readonly number[], bare: readonly number[]): string {
-  const ratios = ours.map((value, index) => value / (bare[index] ?? Number.NaN));
-  const list = ratios.map((ratio) => ratio.toFixed(2)).join(' ');
-  return `${name}: ${median(ours).toFixed(0)}/s beside ${median(bare).toFixed(0)}/s bare: ratio ${median(ratios).toFixed(2)} (rounds: ${list})`;
+// The same in every run: from 0 until before 1 (mulberry32).
+function chance(index: number): number {
+  let x = Math.imul(index + 1, 0x6d2b79f5);
+  x = Math.imul(x ^ (x >>> 15), x | 1);
+  x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+  return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+}
+
+/** The middle one. */
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** The smallest value that a share of `share` does not exceed. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }

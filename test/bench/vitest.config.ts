@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/bench/**/*.bench.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 600_000,
+    globalSetup: ['test/bench/global-setup.ts'],
+    testTimeout: 3_600_000,
     hookTimeout: 120_000,
     maxWorkers: 1,
     fileParallelism: false,

@@ -8,10 +8,11 @@ import { startRedis } from '../support/redis.ts';
 import { freshFolder } from '../support/run-folder.ts';
 import { adminKey, testKey } from '../support/service.ts';
 import { until } from '../support/until.ts';
-import { compare, rate } from './load.ts';
+import { beside, note, sized } from './figures.ts';
+import { rate } from './load.ts';
 
-const rounds = 5;
-const count = 2_000;
+const rounds = sized(5, 1);
+const count = sized(2_000, 100);
 const parallel = 32;
 
 test('webhook intake', async () => {
@@ -89,7 +90,7 @@ test('webhook intake', async () => {
     ours.push(one);
     theirs.push(two);
   }
-  process.stdout.write(`${compare('webhooks, one event a request', ours, theirs)}\n`);
+  note(beside('webhooks, one event a request', '/s', ours, theirs));
   service.kill('SIGTERM');
   bare.kill('SIGKILL');
   await Promise.all([service.exit, bare.exit]);
