@@ -1,0 +1,39 @@
+// What a Redis and a process take: bytes of memory, bytes on disk.
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import { until } from '../support/until.ts';
+
+async function info(redis: Redis, section: string): Promise<Map<string, string>> {
+  const lines = (await redis.info(section)).split('\r\n');
+  return new Map(lines.map((line) => [line.split(':', 1)[0] ?? '', line.slice(line.indexOf(':') + 1)]));
+}
+
+/** Bytes that Redis has taken for data and all else, as it counts them itself; and those of its log on disk. */
+export async function taken(redis: Redis): Promise<{ memory: number; disk: number }> {
+  const [memory, persistence] = await Promise.all([info(redis, 'memory'), info(redis, 'persistence')]);
+  return { memory: Number(memory.get('used_memory')), disk: Number(persistence.get('aof_current_size')) };
+}
+
+/** Has Redis write its log anew, and gives the bytes that are left. */
+export async function rewritten(redis: Redis): Promise<number> {
+  await quiet(redis);
+  await redis.bgrewriteaof();
+  await quiet(redis);
+  return (await taken(redis)).disk;
+}
+
+/** Resolves when no child of Redis is writing its log anew. */
+export async function quiet(redis: Redis): Promise<void> {
+  await until(
+    async () => {
+      const about = await info(redis, 'persistence');
+      return about.get('aof_rewrite_in_progress') === '0' && about.get('aof_rewrite_scheduled') === '0';
+    },
+    { within: 600_000, what: 'Redis to have rewritten its log', every: 50 },
+  );
+}
+
+/** The memory of a process, resident, in MB. Linux only. */
+export function residentMb(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
+}

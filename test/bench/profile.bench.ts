@@ -1,0 +1,55 @@
+// Where the processor's time goes, at intake and at hand-over. `npm run bench:profile`; not a part of `npm run bench`.
+import { afterAll, expect, test } from 'vitest';
+import { freshFolder } from '../support/run-folder.ts';
+import { until } from '../support/until.ts';
+import { type FarSide, openHttp, toHttp } from './far-side.ts';
+import { sized } from './figures.ts';
+import { rate } from './load.ts';
+import { readProfile, type Share } from './profile-reader.ts';
+import { authorized, mail, openSetting, type Setting } from './setting.ts';
+import { openWire } from './wire.ts';
+
+const count = sized(20_000, 300);
+
+let arrived = 0;
+let far: FarSide;
+let setting: Setting;
+afterAll(async () => {
+  await setting?.close();
+  far?.close();
+});
+
+const flags = (folder: string) => ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+const lines = (shares: readonly Share[]) =>
+  shares.slice(0, 25).map(({ name, share }) => `${(share * 100).toFixed(1).padStart(6)} %  ${name}\n`);
+
+function show(what: string, folder: string): void {
+  const { busy, packages, functions } = readProfile(folder);
+  expect(packages[0]!.share).toBeGreaterThan(0);
+  process.stdout.write(
+    `\n${what}: ${((busy * 1_000_000) / count).toFixed(0)} µs of processor a mail, the start included\n` +
+      `  by package, with what it calls in Node\n${lines(packages).join('')}  by function, its own time\n${lines(functions).join('')}`,
+  );
+}
+
+test.runIf(process.env.MAILOVER_BENCH_PROFILE === '1')('profile of intake and hand-over', async () => {
+  far = await openHttp(() => {
+    arrived += 1;
+  });
+  setting = await openSetting(toHttp(far.port));
+  const [atIntake, atHandOver] = [freshFolder('profile'), freshFolder('profile')];
+  const api = await setting.serve('api', flags(atIntake));
+  const wire = await openWire(api.url, 32, authorized);
+  await rate(count, 32, async (index) => {
+    expect((await wire.call('POST', '/v1/emails', mail(index))).status).toBe(202);
+  });
+  wire.close();
+  api.kill('SIGTERM');
+  await api.exit;
+  const worker = await setting.serve('worker', flags(atHandOver));
+  await until(() => arrived >= count, { within: 300_000, what: 'all mails to arrive', every: 20 });
+  worker.kill('SIGTERM');
+  await worker.exit;
+  show('intake (api)', atIntake);
+  show('hand-over (worker)', atHandOver);
+});
