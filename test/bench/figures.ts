@@ -90,11 +90,12 @@ export function reportAll(redis: string): void {
   const out = resolve(process.env.MAILOVER_BENCH_OUT ?? join(root, 'node_modules/.cache/mailover-bench/figures.json'));
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
+  const width = Math.max(...figures.map(({ name }) => name.length));
+  const table = [['', 'ours', 'bare', 'ratio'], ...figures.map(cells)].map((row) => line(row, width));
   const { processors, processor, memory_gb, node } = report.machine;
-  process.stdout.write(
-    `\n${line(['', 'ours', 'bare', 'ratio', ''])}\n${figures.map((figure) => `${line(cells(figure))}\n`).join('')}` +
-      `${processors} × ${processor}, ${memory_gb} GB, Node ${node}, ${report.machine.redis}${short ? '; the short form: these figures mean nothing' : ''}\n${out}\n`,
-  );
+  const on = `${processors} × ${processor}, ${memory_gb} GB, Node ${node}, ${report.machine.redis}`;
+  const warning = short ? ['The short form: these figures mean nothing.'] : [];
+  process.stdout.write(`${['', ...table, on, ...warning, out].join('\n')}\n`);
 }
 
 function machine(redis: string): BenchReport['machine'] {
@@ -119,7 +120,7 @@ function cells({ name, unit, value, bare, ratio, target }: Figure): string[] {
 }
 
 function met(value: number, target: Figure['target']): string {
-  if (!target) return '';
+  if (!target || short) return '';
   const [words, isMet] =
     'least' in target
       ? [`at least ${target.least}`, value >= target.least]
@@ -130,5 +131,6 @@ function met(value: number, target: Figure['target']): string {
 const rounded = (number: number) =>
   Math.abs(number) >= 100 ? number.toFixed(0) : Math.abs(number) >= 10 ? number.toFixed(1) : number.toFixed(2);
 
-const line = ([name = '', value = '', bare = '', ratio = '', verdict = '']: readonly string[]) =>
-  `${name.padEnd(58)} ${value.padStart(13)} ${bare.padStart(13)} ${ratio.padStart(6)}  ${verdict}`.trimEnd();
+function line([name = '', value = '', bare = '', ratio = '', verdict = '']: readonly string[], width = 40): string {
+  return `${name.padEnd(width)} ${value.padStart(12)} ${bare.padStart(12)} ${ratio.padStart(6)}  ${verdict}`.trimEnd();
+}

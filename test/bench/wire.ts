@@ -9,7 +9,7 @@ export interface WireAnswer {
 
 /** Connections that stay open, each with one request at a time. */
 export interface Wire {
-  /** Sends over the next free connection. Rejects when it breaks, or the answer has no Content-Length. */
+  /** Sends over the next free connection. Rejects when it breaks, or the end of the answer cannot be told. */
   call(method: string, path: string, body?: string): Promise<WireAnswer>;
   close(): void;
 }
@@ -78,16 +78,36 @@ function read(line: Line, chunk: Buffer): void {
   const end = line.received.indexOf(headEnd);
   if (end < 0) return;
   const head = line.received.toString('latin1', 0, end);
-  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
   const answer = line.answer!;
-  if (length === undefined) {
-    answer.reject(new Error(`no Content-Length: ${head}`));
-    return;
-  }
-  const bodyEnd = end + 4 + Number(length);
-  if (line.received.length < bodyEnd) return;
-  const body = line.received.toString('utf8', end + 4, bodyEnd);
-  line.received = line.received.subarray(bodyEnd);
+  const whole = /\r\ntransfer-encoding: *chunked/i.test(head)
+    ? inChunks(line.received, end + 4)
+    : inOne(line.received, end + 4, /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]);
+  if (whole === 'unknown') answer.reject(new Error(`no Content-Length, and no chunks: ${head}`));
+  if (whole === 'unknown' || whole === 'incomplete') return;
+  line.received = line.received.subarray(whole.end);
   line.answer = null;
-  answer.resolve({ status: Number(head.slice(9, 12)), body });
+  answer.resolve({ status: Number(head.slice(9, 12)), body: whole.body });
+}
+
+/** A body, and where it ends. */
+type Whole = { readonly body: string; readonly end: number } | 'incomplete';
+
+function inOne(received: Buffer, from: number, length: string | undefined): Whole | 'unknown' {
+  if (length === undefined) return 'unknown';
+  const end = from + Number(length);
+  return received.length < end ? 'incomplete' : { body: received.toString('utf8', from, end), end };
+}
+
+function inChunks(received: Buffer, from: number): Whole {
+  const chunks: Buffer[] = [];
+  for (let at = from; ; ) {
+    const lineEnd = received.indexOf('\r\n', at);
+    if (lineEnd < 0) return 'incomplete';
+    const size = Number.parseInt(received.toString('latin1', at, lineEnd), 16);
+    const end = lineEnd + 2 + size;
+    if (received.length < end + 2) return 'incomplete';
+    if (size === 0) return { body: Buffer.concat(chunks).toString(), end: end + 2 };
+    chunks.push(received.subarray(lineEnd + 2, end));
+    at = end + 2;
+  }
 }
