@@ -44,7 +44,7 @@ import { createWakeTimes } from './wake-times.ts';
 /** What delivery is made of. Durations in ms. */
 export interface DeliveryParts {
   readonly messages: Messages;
-  readonly evidence: EvidenceStore;
+  readonly evidence: Pick<EvidenceStore, 'settlement'>;
   readonly suppressions: Pick<SuppressionStore, 'add'>;
   readonly world: WorldView;
   readonly providers: ReadonlyMap<string, Configured>;

@@ -21,7 +21,7 @@ import type { Observer } from './observer.ts';
 /** What recording is made of. Durations in ms. */
 export interface RecorderParts {
   readonly messages: Messages;
-  readonly evidence: EvidenceStore;
+  readonly evidence: Pick<EvidenceStore, 'settlement'>;
   readonly suppressions: Pick<SuppressionStore, 'add'>;
   readonly providers: ReadonlyMap<string, Configured>;
   readonly bodiesMs: number;
@@ -58,6 +58,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     message: Message,
     change: (flow: Flow) => Flow,
     confirmation?: (flow: Flow, was: Flow) => Change['confirmation'],
+    write: (message: Message, change: Change) => Promise<boolean> = (...all) => patience(() => messages.save(...all)),
   ): Promise<Message | null> {
     let current = message;
     for (;;) {
@@ -65,15 +66,13 @@ export function createRecorder(parts: RecorderParts): Recorder {
       const status = statusOf(flow, current.scheduledAt, clock());
       const pending = isPending(status);
       const confirm = confirmation?.(flow, current.flow);
-      const saved = await patience(() =>
-        messages.save(current, {
-          status,
-          flow,
-          dueAt: pending ? clock() + soonMs : null,
-          body: pending ? 'keep' : bodyAfter(status, parts.bodiesMs, clock()),
-          ...(confirm && { confirmation: confirm }),
-        }),
-      );
+      const saved = await write(current, {
+        status,
+        flow,
+        dueAt: pending ? clock() + soonMs : null,
+        body: pending ? 'keep' : bodyAfter(status, parts.bodiesMs, clock()),
+        ...(confirm && { confirmation: confirm }),
+      });
       if (saved) {
         observer.moved(current, status);
         return { ...current, version: current.version + 1, status, flow };
@@ -95,14 +94,21 @@ export function createRecorder(parts: RecorderParts): Recorder {
     return saved;
   }
 
-  async function settle(message: Message, attempt: Attempt, result: Result): Promise<void> {
-    let again = false;
-    await patience(() => {
-      const repeat = again;
-      again = true;
-      return evidence.settle(attempt, result, repeat);
-    });
-    parts.ended(attempt, message, result);
+  // The first write of all settles the attempt, whether the message has changed meanwhile or not.
+  function closing(attempt: Attempt, result: Result, theirId: string | null, message: Message) {
+    let tried = false;
+    let settled = false;
+    return async (current: Message, change: Change): Promise<boolean> => {
+      const saved = await patience(() => {
+        if (settled) return messages.save(current, change);
+        const settlement = evidence.settlement(attempt, result, tried);
+        tried = true;
+        return messages.close(current, change, settlement, theirId);
+      });
+      if (!settled) parts.ended(attempt, message, result);
+      settled = true;
+      return saved;
+    };
   }
 
   // What a relay refuses as unknown at once is a hard bounce that came early. Parts of a message count one by one.
@@ -151,14 +157,12 @@ export function createRecorder(parts: RecorderParts): Recorder {
       };
       // Before the message says that it failed: who reads that may count on the list.
       await suppress(attempt, result, tried);
-      // All at once: one round trip, and none must wait for another.
-      const [after] = await Promise.all([
-        write(message, (flow) => closeAttempt(flow, attempt.number, result, addresses, tried, endedAt), confirmation),
-        settle(message, attempt, result),
-        provider?.webhook && theirId !== null
-          ? patience(() => messages.link(attempt.provider, theirId, message.id))
-          : null,
-      ]);
+      const after = await write(
+        message,
+        (flow) => closeAttempt(flow, attempt.number, result, addresses, tried, endedAt),
+        confirmation,
+        closing(attempt, result, provider?.webhook ? theirId : null, message),
+      );
       observer.attempted(message, attempt, result, endedAt - attempt.startedAt);
       return after;
     },

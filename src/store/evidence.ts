@@ -4,8 +4,7 @@ import type { Outcome, Reason, Result } from '../../providers/provider.ts';
 import type { Evidence } from '../core/evidence.ts';
 import type { Attempt } from '../core/message.ts';
 import { blame } from '../core/outcome.ts';
-import { bucketMs, keysOf, nudgeChannel } from './keys.ts';
-import { settleScript } from './message-scripts.ts';
+import { bucketMs, keysOf } from './keys.ts';
 
 /** Durations in ms; from the settings. */
 export interface EvidenceSettings {
@@ -14,11 +13,19 @@ export interface EvidenceSettings {
   readonly proven_for: number;
 }
 
-/** Where attempts are counted. Both reject when the store is away. */
+/** What the end of an attempt tells about its provider: the first arguments of the script by which `Messages.close` writes it. */
+export interface Settlement {
+  readonly provider: string;
+  readonly args: readonly (string | number)[];
+  /** May it change a verdict, so that the monitor should look now? */
+  readonly urgent: boolean;
+}
+
+/** How attempts are counted, and what has been. */
 export interface EvidenceStore {
   /** Gives the attempt's lease back and counts what it came to. `again`: a repeat after a lost reply, which counts nothing twice. */
-  settle(attempt: Attempt, result: Result, again: boolean): Promise<void>;
-  /** All counts of the last window, of every epoch. */
+  settlement(attempt: Attempt, result: Result, again: boolean): Settlement;
+  /** All counts of the last window, of every epoch. Rejects when the store is away. */
   read(provider: string, now: number): Promise<Evidence[]>;
 }
 
@@ -31,21 +38,13 @@ export function createEvidence(redis: Redis, settings: EvidenceSettings): Eviden
   const keys = keysOf(redis);
   const keepMs = settings.window * 2 + bucketMs;
   return {
-    async settle(attempt, result, again) {
+    settlement(attempt, result, again) {
       const whose = blame(result.outcome, result.reason);
       const asked = 'retryAfterMs' in result ? (result.retryAfterMs ?? 0) : 0;
       const pauseMs = Math.min(longestPauseMs, Math.max(asked, whose === 'throttle' ? throttlePauseMs : 0));
-      await settleScript(
-        redis,
-        [
-          keys.inflight(attempt.provider),
-          keys.pause(attempt.provider),
-          keys.proven(attempt.provider),
-          keys.probe(attempt.provider),
-          // Redis' clock says in the script which bucket it is.
-          keys.evidence(attempt.provider, 0).slice(0, -1),
-        ],
-        [
+      return {
+        provider: attempt.provider,
+        args: [
           attempt.token,
           `${attempt.epoch}|${result.outcome}|${result.reason ?? ''}`,
           again ? '0' : '1',
@@ -55,10 +54,8 @@ export function createEvidence(redis: Redis, settings: EvidenceSettings): Eviden
           bucketMs,
           keepMs,
         ],
-      );
-      // The monitor looks every second anyway; what may change a verdict should not wait for that.
-      if (whose === 'account' || whose === 'provider' || attempt.probe)
-        await redis.publish(nudgeChannel, attempt.provider);
+        urgent: whose === 'account' || whose === 'provider' || attempt.probe,
+      };
     },
     async read(provider, now) {
       const newest = now - (now % bucketMs) + bucketMs;

@@ -149,24 +149,7 @@ export const beginScript = defineScript<[string, ...number[]]>(
   `,
 );
 
-/**
- * Writes a message's new flow, and with it everything that has to change in the same instant.
- *
- * KEYS: record, body, due, waiting, index of the old status, index of the new status, index of the provider that took it (or the index
- *       of the new status again), the unconfirmed, polls, tally and signs of the provider concerned, the prefixes of its recent and
- *       its past blocks (any, when ARGV 8 is ''), then the message's recipient indexes if the record's life changes, then the due sets of
- *       applications that have something new to hear of it.
- * ARGV: id, expected version, status, flow JSON, due at ('' = nothing more to do, 'keep' = that and the waiting as they are), waiting until ('' = it waits for no provider),
- *       body expires at ('' = as it is, '0' = delete now), what has happened at the provider concerned ('' = nothing, else a state of
- *       `Confirmation`), ask it in so many ms ('' = never), record expires at ('' = as it is), mailbox group, delay class, epoch, '1' when a
- *       delivery was found by asking, '1' when the recipient's host has settled it, number of those due sets, then pairs of record fields and values.
- * Reply: 1, or 0 when the record has changed or is gone (then nothing was written).
- */
-export const saveScript = defineScript<number>(
-  'mailover_save',
-  `
-  ${delayBinLua}
-  ${countLua}
+const saveLua = `
   local version = redis.call('HGET', KEYS[1], 'version')
   if version ~= ARGV[2] then return 0 end
   redis.call('HSET', KEYS[1], 'version', version + 1, 'status', ARGV[3], 'flow', ARGV[4])
@@ -226,8 +209,22 @@ export const saveScript = defineScript<number>(
   end
   if ARGV[14] == '1' then redis.call('HSET', KEYS[11], 'polled', now) end
   return 1
-  `,
-);
+`;
+
+/**
+ * Writes a message's new flow, and with it everything that has to change in the same instant.
+ *
+ * KEYS: record, body, due, waiting, index of the old status, index of the new status, index of the provider that took it (or the index
+ *       of the new status again), the unconfirmed, polls, tally and signs of the provider concerned, the prefixes of its recent and
+ *       its past blocks (any, when ARGV 8 is ''), then the message's recipient indexes if the record's life changes, then the due sets of
+ *       applications that have something new to hear of it.
+ * ARGV: id, expected version, status, flow JSON, due at ('' = nothing more to do, 'keep' = that and the waiting as they are), waiting until ('' = it waits for no provider),
+ *       body expires at ('' = as it is, '0' = delete now), what has happened at the provider concerned ('' = nothing, else a state of
+ *       `Confirmation`), ask it in so many ms ('' = never), record expires at ('' = as it is), mailbox group, delay class, epoch, '1' when a
+ *       delivery was found by asking, '1' when the recipient's host has settled it, number of those due sets, then pairs of record fields and values.
+ * Reply: 1, or 0 when the record has changed or is gone (then nothing was written).
+ */
+export const saveScript = defineScript<number>('mailover_save', `${delayBinLua} ${countLua} ${saveLua}`);
 
 /**
  * Notes that something came, by Redis' clock.
@@ -242,17 +239,7 @@ export const sawScript = defineScript<number>(
   `,
 );
 
-/**
- * What a closed attempt tells about its provider: gives its lease back and counts the evidence. Once per token, so that a
- * repeat after a lost reply counts nothing twice.
- *
- * KEYS: inflight, pause, proven, probe lease, then the prefix of the evidence keys.
- * ARGV: token, field of the evidence, count it after a lapsed lease too ('1'), pause ms, proven ms (0 = does not prove it), ms until
- *       the next probe, width of a bucket in ms, ms to keep a bucket.
- */
-export const settleScript = defineScript<number>(
-  'mailover_settle',
-  `
+const settleLua = `
   local held = redis.call('ZREM', KEYS[1], ARGV[1])
   if redis.call('GET', KEYS[4]) == ARGV[1] then redis.call('PEXPIRE', KEYS[4], ARGV[6]) end
   if held == 0 and ARGV[3] ~= '1' then return 0 end
@@ -268,5 +255,28 @@ export const settleScript = defineScript<number>(
   end
   if tonumber(ARGV[5]) > 0 then redis.call('SET', KEYS[3], '1', 'PX', ARGV[5]) end
   return 1
+`;
+
+/**
+ * What a closed attempt tells about its provider, and what it makes of its message: gives its lease back and counts the evidence, once per
+ * token, so that a repeat after a lost reply counts nothing twice; remembers the provider's own id; then does what `saveScript` does.
+ *
+ * KEYS: inflight, pause, proven, probe lease, the prefix of the evidence keys, our id by the provider's (any, when ARGV 9 is '0'), then
+ *       the keys of `saveScript`.
+ * ARGV: token, field of the evidence, count it after a lapsed lease too ('1'), pause ms, proven ms (0 = does not prove it), ms until
+ *       the next probe, width of a bucket in ms, ms to keep a bucket, ms to remember the provider's id ('0' = it gave none), then the
+ *       arguments of `saveScript`.
+ * Reply: that of `saveScript`; the rest is done either way.
+ */
+export const closeScript = defineScript<number>(
+  'mailover_close',
+  `
+  ${delayBinLua}
+  ${countLua}
+  local function settle(KEYS, ARGV) ${settleLua} end
+  local function save(KEYS, ARGV) ${saveLua} end
+  settle(KEYS, ARGV)
+  if ARGV[9] ~= '0' then redis.call('SET', KEYS[6], ARGV[10], 'PX', ARGV[9]) end
+  return save({unpack(KEYS, 7)}, {unpack(ARGV, 10)})
   `,
 );

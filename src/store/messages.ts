@@ -4,8 +4,9 @@ import type { Mail } from '../../providers/provider.ts';
 import { delayClass, mailboxGroup } from '../core/mailbox.ts';
 import { addressesOf, type Flow, type Lane, lanes, newFlow, type Status, statuses } from '../core/message.ts';
 import { type Audience, nobody } from './audience.ts';
-import { type Keys, keysOf } from './keys.ts';
-import { acceptScript, beginScript, saveScript } from './message-scripts.ts';
+import type { Settlement } from './evidence.ts';
+import { type Keys, keysOf, nudgeChannel } from './keys.ts';
+import { acceptScript, beginScript, closeScript, saveScript } from './message-scripts.ts';
 import type { Seal } from './seal.ts';
 
 /** What the sender asked for, without texts and attachments. Sealed at rest. */
@@ -159,12 +160,15 @@ export interface Messages {
     addresses: readonly string[],
     limits: BeginLimits,
   ): Promise<Begun>;
-  /** Remembers the provider's own id of a message, for events that do not carry ours. */
-  link(provider: string, theirId: string, id: string): Promise<void>;
   /** Our id by theirs; null when it is not known (any more). */
   linked(provider: string, theirId: string): Promise<string | null>;
   /** Writes a change; false when the message has changed since it was read, and then nothing was written. */
   save(message: Message, change: Change): Promise<boolean>;
+  /**
+   * The same, and in the same step what the end of an attempt tells about its provider; that is written even where this is false.
+   * `theirId`: the provider's own id of the message, to be remembered for events that do not carry ours.
+   */
+  close(message: Message, change: Change, settlement: Settlement, theirId: string | null): Promise<boolean>;
   /** How many messages a provider has taken without a sign of life since, and when the oldest of them was taken (epoch ms). */
   unconfirmed(provider: string): Promise<{ readonly count: number; readonly oldestAt: number | null }>;
   /** How many of one lane were taken between these times, both included. */
@@ -266,6 +270,58 @@ export function createMessages(
     );
   }
 
+  function saving(message: Message, change: Change): { keys: string[]; args: (string | number)[] } {
+    const indexed = keys.byStatus(change.status);
+    const taken = change.flow.provider !== null && change.flow.provider !== message.flow.provider;
+    const { expiresAt, confirmation } = change;
+    const concerned = confirmation?.provider ?? '';
+    const group = confirmation ? groupOf(message.envelope) : '';
+    const fields: (string | number)[] = [];
+    if (change.scheduledAt !== undefined) fields.push('scheduledAt', change.scheduledAt ?? '');
+    if (expiresAt !== undefined) fields.push('expiresAt', expiresAt);
+    // A life that grows longer takes what it needs along.
+    const body = change.body === 'keep' && expiresAt !== undefined ? expiresAt + retention.bodies : change.body;
+    const due = audience.dueAfter(message, change.flow).map(keys.tellDue);
+    return {
+      keys: [
+        keys.message(message.id),
+        keys.body(message.id),
+        keys.due,
+        keys.waiting,
+        keys.byStatus(message.status),
+        indexed,
+        taken ? keys.byProvider(change.flow.provider!) : indexed,
+        keys.unconfirmed(concerned, message.lane),
+        keys.polls(concerned),
+        keys.tally(concerned),
+        keys.signs(concerned),
+        prefixOf(keys.recent, concerned),
+        prefixOf(keys.past, concerned),
+        ...(expiresAt === undefined ? [] : recipientKeys(message.envelope)),
+        ...due,
+      ],
+      args: [
+        message.id,
+        message.version,
+        change.status,
+        JSON.stringify(change.flow),
+        change.dueAt ?? '',
+        (change.waiting ? change.dueAt : null) ?? '',
+        body === 'keep' ? '' : body === 'drop' ? 0 : body,
+        confirmation?.state ?? '',
+        (confirmation?.state === 'awaited' ? confirmation.askAfterMs : null) ?? '',
+        expiresAt === undefined ? '' : expiresAt + retention.messages,
+        group,
+        delayClass(group),
+        confirmation && 'epoch' in confirmation ? confirmation.epoch : '',
+        confirmation?.state === 'heard' && confirmation.polled ? '1' : '',
+        confirmation?.state === 'heard' && confirmation.settled ? '1' : '',
+        due.length,
+        ...fields,
+      ],
+    };
+  }
+
   return {
     async accept(requests) {
       const oldest = Math.min(...requests.map(({ messages: [first] }) => first?.createdAt ?? 0));
@@ -354,10 +410,6 @@ export function createMessages(
       return { kind, waitMs: rest[0] ?? 0 } as Begun;
     },
 
-    async link(provider, theirId, id) {
-      await redis.set(keys.theirId(provider, seal.hash('their id', theirId)), id, 'PX', linkMs);
-    },
-
     async linked(provider, theirId) {
       for (const hash of seal.hashes('their id', theirId)) {
         const id = await redis.get(keys.theirId(provider, hash));
@@ -367,56 +419,29 @@ export function createMessages(
     },
 
     async save(message, change) {
-      const indexed = keys.byStatus(change.status);
-      const taken = change.flow.provider !== null && change.flow.provider !== message.flow.provider;
-      const { expiresAt, confirmation } = change;
-      const concerned = confirmation?.provider ?? '';
-      const group = confirmation ? groupOf(message.envelope) : '';
-      const fields: (string | number)[] = [];
-      if (change.scheduledAt !== undefined) fields.push('scheduledAt', change.scheduledAt ?? '');
-      if (expiresAt !== undefined) fields.push('expiresAt', expiresAt);
-      // A life that grows longer takes what it needs along.
-      const body = change.body === 'keep' && expiresAt !== undefined ? expiresAt + retention.bodies : change.body;
-      const due = audience.dueAfter(message, change.flow).map(keys.tellDue);
-      const reply = await saveScript(
+      const script = saving(message, change);
+      return (await saveScript(redis, script.keys, script.args)) === 1;
+    },
+
+    async close(message, change, settlement, theirId) {
+      const { provider } = settlement;
+      const saved = saving(message, change);
+      const link = theirId === null ? '' : keys.theirId(provider, seal.hash('their id', theirId));
+      const reply = await closeScript(
         redis,
         [
-          keys.message(message.id),
-          keys.body(message.id),
-          keys.due,
-          keys.waiting,
-          keys.byStatus(message.status),
-          indexed,
-          taken ? keys.byProvider(change.flow.provider!) : indexed,
-          keys.unconfirmed(concerned, message.lane),
-          keys.polls(concerned),
-          keys.tally(concerned),
-          keys.signs(concerned),
-          prefixOf(keys.recent, concerned),
-          prefixOf(keys.past, concerned),
-          ...(expiresAt === undefined ? [] : recipientKeys(message.envelope)),
-          ...due,
+          keys.inflight(provider),
+          keys.pause(provider),
+          keys.proven(provider),
+          keys.probe(provider),
+          prefixOf(keys.evidence, provider),
+          link || keys.message(message.id),
+          ...saved.keys,
         ],
-        [
-          message.id,
-          message.version,
-          change.status,
-          JSON.stringify(change.flow),
-          change.dueAt ?? '',
-          (change.waiting ? change.dueAt : null) ?? '',
-          body === 'keep' ? '' : body === 'drop' ? 0 : body,
-          confirmation?.state ?? '',
-          (confirmation?.state === 'awaited' ? confirmation.askAfterMs : null) ?? '',
-          expiresAt === undefined ? '' : expiresAt + retention.messages,
-          group,
-          delayClass(group),
-          confirmation && 'epoch' in confirmation ? confirmation.epoch : '',
-          confirmation?.state === 'heard' && confirmation.polled ? '1' : '',
-          confirmation?.state === 'heard' && confirmation.settled ? '1' : '',
-          due.length,
-          ...fields,
-        ],
+        [...settlement.args, link ? linkMs : 0, ...saved.args],
       );
+      // The monitor looks every second anyway; what may change a verdict should not wait for that.
+      if (settlement.urgent) await redis.publish(nudgeChannel, provider);
       return reply === 1;
     },
 

@@ -20,6 +20,7 @@ import type { World } from '../../../src/store/world.ts';
 import type { Process } from '../clock.ts';
 import { createSorted, type Shelf } from './shelf.ts';
 import type { SignsShelf } from './signs.ts';
+import type { SimulatedSettlement } from './small.ts';
 
 /** Whoever wants to see what is written. */
 export interface Watcher {
@@ -171,9 +172,17 @@ export function messagesFor(
     load: (id) => ask(() => records.messages.get(id) ?? null),
     body: (id) => ask(() => ((records.bodies.get(id) ?? 0) > shelf.time() ? body : null)),
     begin: (...args) => ask(() => begin(...args)),
-    link: () => ask(() => {}),
     linked: () => ask(() => null),
     save: (message, change) => ask(() => save(message, change)),
+    async close(message, change, settlement) {
+      const { apply, tell } = settlement as SimulatedSettlement;
+      const saved = await ask(() => {
+        apply();
+        return save(message, change);
+      });
+      tell();
+      return saved;
+    },
     unconfirmed: never,
     countUnconfirmed: (provider, lane, from, to) =>
       ask(() => signs.of(provider).unconfirmed[lane].range(from, to).length),

@@ -6,7 +6,7 @@ import type { Health } from '../../../src/core/health.ts';
 import { lanes } from '../../../src/core/message.ts';
 import { blame } from '../../../src/core/outcome.ts';
 import type { AccountRecord, AccountStore } from '../../../src/store/accounts.ts';
-import type { EvidenceStore } from '../../../src/store/evidence.ts';
+import type { EvidenceStore, Settlement } from '../../../src/store/evidence.ts';
 import { keys } from '../../../src/store/keys.ts';
 import type { Leadership } from '../../../src/store/leader.ts';
 import type { World, WorldStore, WorldView } from '../../../src/store/world.ts';
@@ -26,7 +26,13 @@ export interface EvidenceShelf {
   readonly counted: Map<string, number>;
 }
 
-/** Mirrors `settleScript` and `createEvidence`. */
+/** What the script would do, and what comes after it. */
+export interface SimulatedSettlement extends Settlement {
+  apply(): void;
+  tell(): void;
+}
+
+/** Mirrors the first half of `closeScript`, and `createEvidence`. */
 export function evidenceFor(
   process: Process,
   shelf: Shelf,
@@ -36,29 +42,37 @@ export function evidenceFor(
   nudge: (provider: string) => void,
 ): EvidenceStore {
   return {
-    async settle(attempt, result, again) {
+    settlement(attempt, result, again): SimulatedSettlement {
       const whose = blame(result.outcome, result.reason);
       const asked = 'retryAfterMs' in result ? (result.retryAfterMs ?? 0) : 0;
       const pauseMs = Math.min(longestPauseMs, Math.max(asked, whose === 'throttle' ? throttlePauseMs : 0));
-      await shelf.ask(process, () => {
-        const now = shelf.time();
-        const gate = records.gate(attempt.provider);
-        const held = gate.inflight.delete(attempt.token);
-        if (gate.probe?.token === attempt.token) gate.probe.until = now + settings.probe_interval;
-        if (!held && again) return;
-        const buckets = evidence.buckets.get(attempt.provider) ?? new Map<number, Map<string, number>>();
-        evidence.buckets.set(attempt.provider, buckets);
-        const at = now - (now % bucketMs);
-        const counts = buckets.get(at) ?? new Map<string, number>();
-        buckets.set(at, counts);
-        for (const old of buckets.keys()) if (old < at - 10 * settings.window) buckets.delete(old);
-        const field = `${attempt.epoch}|${result.outcome}|${result.reason ?? ''}`;
-        counts.set(field, (counts.get(field) ?? 0) + 1);
-        evidence.counted.set(attempt.token, (evidence.counted.get(attempt.token) ?? 0) + 1);
-        if (pauseMs > 0) gate.pause = Math.max(gate.pause, now + pauseMs);
-        if (result.outcome === 'accepted') gate.provenUntil = now + settings.proven_for;
-      });
-      if (whose === 'account' || whose === 'provider' || attempt.probe) nudge(attempt.provider);
+      const urgent = whose === 'account' || whose === 'provider' || attempt.probe;
+      return {
+        provider: attempt.provider,
+        args: [],
+        urgent,
+        apply() {
+          const now = shelf.time();
+          const gate = records.gate(attempt.provider);
+          const held = gate.inflight.delete(attempt.token);
+          if (gate.probe?.token === attempt.token) gate.probe.until = now + settings.probe_interval;
+          if (!held && again) return;
+          const buckets = evidence.buckets.get(attempt.provider) ?? new Map<number, Map<string, number>>();
+          evidence.buckets.set(attempt.provider, buckets);
+          const at = now - (now % bucketMs);
+          const counts = buckets.get(at) ?? new Map<string, number>();
+          buckets.set(at, counts);
+          for (const old of buckets.keys()) if (old < at - 10 * settings.window) buckets.delete(old);
+          const field = `${attempt.epoch}|${result.outcome}|${result.reason ?? ''}`;
+          counts.set(field, (counts.get(field) ?? 0) + 1);
+          evidence.counted.set(attempt.token, (evidence.counted.get(attempt.token) ?? 0) + 1);
+          if (pauseMs > 0) gate.pause = Math.max(gate.pause, now + pauseMs);
+          if (result.outcome === 'accepted') gate.provenUntil = now + settings.proven_for;
+        },
+        tell() {
+          if (urgent) nudge(attempt.provider);
+        },
+      };
     },
     read: (provider, now) =>
       shelf.ask(process, () => {
