@@ -106,17 +106,22 @@ export function createIntake(parts: IntakeParts): Intake {
     async accept({ drafts, input, sentBy, idempotencyKey, trace }) {
       const createdAt = clock();
       const batch = drafts.map((draft): NewMessage => {
-        const { from, to, cc, bcc, replyTo, subject, headers, tags, metadata, text, html, attachments, ...rest } =
-          draft;
+        const { from, to, cc, bcc, replyTo, subject, headers, tags, metadata, text, html, attachments } = draft;
+        const { stream, scheduledAt, expiresAt, onUnknown, bytes, avoid } = draft;
         return {
-          ...rest,
           id: parts.newId(createdAt),
+          stream,
+          lane: parts.streams[stream]?.priority ?? 'normal',
+          onUnknown,
           createdAt,
+          scheduledAt,
+          expiresAt,
+          bytes,
           sentBy,
           trace,
-          lane: parts.streams[draft.stream]?.priority ?? 'normal',
           envelope: { from, to, cc, bcc, replyTo, subject, headers, tags, metadata },
           body: { text, html, attachments },
+          ...(avoid && { avoid }),
         };
       });
       const idempotency = idempotencyKey === null ? null : keyOf(sentBy, idempotencyKey, input);

@@ -61,10 +61,15 @@ export function toDraft(input: unknown, rules: SendRules): DraftResult {
   if (faults.list.length > 0 || people.from === null || stream === null) {
     return { ok: false, faults: faults.list, tooLarge };
   }
-  const { from } = people;
+  const { from, to, cc, bcc, replyTo } = people;
+  const { text, html } = bodies;
+  const { scheduledAt, expiresAt } = times;
   const onUnknown = send.on_unknown ?? stream.rules.on_unknown;
-  const content = { subject, ...bodies, headers, attachments, tags, metadata, bytes };
-  return { ok: true, draft: { ...people, from, ...content, ...times, stream: stream.name, onUnknown } };
+  const mail = { from, to, cc, bcc, replyTo, subject, text, html, headers, attachments, tags, metadata };
+  return {
+    ok: true,
+    draft: { ...mail, stream: stream.name, scheduledAt, expiresAt, onUnknown, bytes },
+  };
 }
 
 function readSubject(send: Send, rules: SendRules, faults: Faults): string {

@@ -583,23 +583,24 @@ function matches(message: Message, { status, stream, provider, to }: ListFilter)
 }
 
 function encode(message: NewMessage, status: Status, seal: Seal): (string | number | Buffer)[] {
-  const envelope = seal.seal(message.id, 'envelope', Buffer.from(JSON.stringify(message.envelope)));
-  const values: Record<Exclude<(typeof recordFields)[number], 'trace'>, string | number | Buffer> = {
-    format: recordFormat,
-    version: 1,
-    status,
-    stream: message.stream,
-    lane: message.lane,
-    onUnknown: message.onUnknown,
-    createdAt: message.createdAt,
-    scheduledAt: message.scheduledAt ?? '',
-    expiresAt: message.expiresAt,
-    bytes: message.bytes,
-    sentBy: message.sentBy,
-    flow: JSON.stringify(newFlow(addressesOf(message.envelope).length, message.avoid)),
-    envelope,
-  };
-  return Object.entries({ ...values, ...(message.trace !== undefined && { trace: message.trace }) }).flat();
+  const { envelope, trace } = message;
+  const fields: (string | number | Buffer)[] = [];
+  const put = (name: (typeof recordFields)[number], value: string | number | Buffer) => fields.push(name, value);
+  put('format', recordFormat);
+  put('version', 1);
+  put('status', status);
+  put('stream', message.stream);
+  put('lane', message.lane);
+  put('onUnknown', message.onUnknown);
+  put('createdAt', message.createdAt);
+  put('scheduledAt', message.scheduledAt ?? '');
+  put('expiresAt', message.expiresAt);
+  put('bytes', message.bytes);
+  put('sentBy', message.sentBy);
+  put('flow', JSON.stringify(newFlow(addressesOf(envelope).length, message.avoid)));
+  put('envelope', seal.seal(message.id, 'envelope', Buffer.from(JSON.stringify(envelope))));
+  if (trace !== undefined) put('trace', trace);
+  return fields;
 }
 
 function decode(id: string, values: readonly (Buffer | null)[], seal: Seal): Message | null {

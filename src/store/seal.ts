@@ -1,5 +1,14 @@
 // Sealing at rest: AES-256-GCM with a key id, bound to the message and the field it belongs to.
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomFillSync,
+} from 'node:crypto';
 
 /** Seals and opens the private parts of a message, and hashes what has to be found again without being readable. */
 export interface Seal {
@@ -17,22 +26,22 @@ const version = 1;
 const keyIdBytes = 4;
 const nonceBytes = 12;
 const tagBytes = 16;
-const headBytes = 1 + keyIdBytes + nonceBytes + tagBytes;
+const head = Buffer.of(version);
+const headBytes = head.length + keyIdBytes + nonceBytes + tagBytes;
 
 interface Key {
   readonly id: Buffer;
-  readonly cipher: Buffer;
-  readonly mac: Buffer;
+  readonly cipher: KeyObject;
+  readonly mac: KeyObject;
 }
 
 // One configured secret makes two keys, so that the index hashes say nothing about the cipher key.
 function derive(secret: Buffer): Key {
-  const part = (purpose: string, bytes: number) =>
-    Buffer.from(hkdfSync('sha256', secret, '', `mailover ${purpose}`, bytes));
+  const part = (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', `mailover ${purpose}`, 32));
   return {
-    id: createHash('sha256').update(part('key id', 32)).digest().subarray(0, keyIdBytes),
-    cipher: part('seal', 32),
-    mac: part('index', 32),
+    id: createHash('sha256').update(part('key id')).digest().subarray(0, keyIdBytes),
+    cipher: createSecretKey(part('seal')),
+    mac: createSecretKey(part('index')),
   };
 }
 
@@ -47,17 +56,18 @@ export function createSeal(secrets: readonly Buffer[]): Seal {
   }
   const ring = secrets.map(derive);
   const current = ring[0]!;
+  const nextNonce = nonces();
   const context = (messageId: string, field: string) => Buffer.from(`${version}\n${messageId}\n${field}`);
   const mac = (key: Key, purpose: string, text: string) =>
     createHmac('sha256', key.mac).update(purpose).update('\0').update(text).digest('base64url');
 
   return {
     seal(messageId, field, plain) {
-      const nonce = randomBytes(nonceBytes);
+      const nonce = nextNonce();
       const cipher = createCipheriv('aes-256-gcm', current.cipher, nonce).setAAD(context(messageId, field));
       const body = cipher.update(plain);
       cipher.final();
-      return Buffer.concat([Buffer.of(version), current.id, nonce, cipher.getAuthTag(), body]);
+      return Buffer.concat([head, current.id, nonce, cipher.getAuthTag(), body]);
     },
     open(messageId, field, sealed) {
       const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
@@ -80,5 +90,19 @@ export function createSeal(secrets: readonly Buffer[]): Seal {
     },
     hash: (purpose, text) => mac(current, purpose, text),
     hashes: (purpose, text) => ring.map((key) => mac(key, purpose, text)),
+  };
+}
+
+/** Random nonces, each given out once; drawn many at a time, because a call of the random source costs as much as a short text's cipher. */
+function nonces(): () => Buffer {
+  const pool = Buffer.alloc(nonceBytes * 512);
+  let used = pool.length;
+  return () => {
+    if (used === pool.length) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    used += nonceBytes;
+    return pool.subarray(used - nonceBytes, used);
   };
 }
