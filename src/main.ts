@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { ConfigFault } from '../config/faults.ts';
 import { environmentVariable, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { type AppRole, type Running, roles, start } from './app.ts';
+import { messageOf } from './core/error.ts';
 import { firstScreen } from './first-screen.ts';
 import { createLog } from './log.ts';
 import { StartFault } from './roles/start-fault.ts';
@@ -72,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   } catch (error) {
     if (error instanceof ConfigFault) return fail(error.message, 78);
     if (error instanceof StartFault) return fail(error.message, 78);
-    return fail(`mailover could not start: ${error instanceof Error ? error.message : String(error)}`, 1);
+    return fail(`mailover could not start: ${messageOf(error)}`, 1);
   }
   const status = await stopped;
   await running.close();
@@ -83,6 +84,6 @@ function openLog(level: string): Logger {
   try {
     return createLog(level);
   } catch (error) {
-    throw new StartFault(error instanceof Error ? error.message : String(error));
+    throw new StartFault(messageOf(error));
   }
 }

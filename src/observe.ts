@@ -1,5 +1,7 @@
 // Delivery's observer: one wide log line an attempt, and the metrics. Neither ever holds an address, a subject or a text.
+
 import type { Logger } from 'pino';
+import { messageOf } from './core/error.ts';
 import { maskAddresses } from './core/mask.ts';
 import type { Observer } from './delivery/observer.ts';
 import { isLoud, type Metrics } from './metrics.ts';
@@ -35,10 +37,7 @@ export function observe(log: Logger, metrics: Metrics, clock: () => number): Obs
     storeAway(error) {
       if (clock() - awaySaidAt < awayEveryMs) return;
       awaySaidAt = clock();
-      log.warn(
-        { error: error instanceof Error ? error.message : String(error) },
-        'the store is away; what is to be recorded is kept and tried again',
-      );
+      log.warn({ error: messageOf(error) }, 'the store is away; what is to be recorded is kept and tried again');
     },
   };
 }

@@ -88,6 +88,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   [
     'src/alerts/sinks',
     [
+      'src/core/error.ts',
       'src/core/mask.ts',
       'src/outgoing',
       types('src/alerts/alert.ts'),
@@ -117,7 +118,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/tracing', []],
   ['src/metrics.ts', ['src/core', contract, types('src/delivery/observer.ts')]],
   ['src/gauges.ts', ['src/core', types('src/store'), types('src/alerts/dead-letters.ts')]],
-  ['src/observe.ts', ['src/core/mask.ts', types('src/delivery/observer.ts'), 'src/metrics.ts']],
+  ['src/observe.ts', ['src/core/error.ts', 'src/core/mask.ts', types('src/delivery/observer.ts'), 'src/metrics.ts']],
   ['src/log.ts', []],
   // Where parts are made and handed to each other.
   [
@@ -165,6 +166,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     [
       'config',
       'src/app.ts',
+      'src/core/error.ts',
       'src/log.ts',
       'src/store/redis-binary.ts',
       'src/first-screen.ts',
@@ -173,7 +175,15 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ],
   [
     'src/cli',
-    ['src/core/exposure.ts', 'config', 'src/core/units.ts', 'src/app.ts', 'src/break-glass.ts', 'src/main.ts'],
+    [
+      'src/core/error.ts',
+      'src/core/exposure.ts',
+      'config',
+      'src/core/units.ts',
+      'src/app.ts',
+      'src/break-glass.ts',
+      'src/main.ts',
+    ],
   ],
 ];
 

@@ -6,7 +6,7 @@ import { type Session, surroundings, withJson } from './session.ts';
 import { type Cell, columns, timeText } from './terminal.ts';
 
 /** Adds them. */
-export function addAlerts(program: Command, { parts, asking, print, sure }: Session): void {
+export function addAlerts(program: Command, { parts, asking, print, show, sure }: Session): void {
   const { terminal } = parts;
 
   program
@@ -55,7 +55,7 @@ export function addAlerts(program: Command, { parts, asking, print, sure }: Sess
           if (!(await sure(`Send ${what} again?`, yes))) return;
           const body = { ...(to && { to }), ...(id && { id }) };
           const done = await client.post<{ replayed: number }>('/v1/dead-letters/replay', body);
-          return json ? print(done) : terminal.write(`${done.replayed} on their way again.\n`);
+          return show(json, done, `${done.replayed} on their way again.\n`);
         }
         const path = `/v1/dead-letters${to ? `?to=${encodeURIComponent(to)}` : ''}`;
         const { data } = await client.get<ListAnswer<DeadLetterAnswer>>(path);

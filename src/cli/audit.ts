@@ -6,7 +6,7 @@ import { type Session, surroundings, withJson } from './session.ts';
 import { type Cell, columns, plain, timeText, toned } from './terminal.ts';
 
 /** Adds it. */
-export function addAudit(program: Command, { parts, asking, print }: Session): void {
+export function addAudit(program: Command, { parts, asking, print, show }: Session): void {
   const { terminal } = parts;
   program
     .command('audit')
@@ -26,8 +26,7 @@ export function addAudit(program: Command, { parts, asking, print }: Session): v
         asking(async (client) => {
           if (verify) {
             const report = await client.get<AuditReportAnswer>('/v1/audit/verify');
-            if (json) print(report);
-            else terminal.write(reportText(report));
+            show(json, report, reportText(report));
             parts.exit(report.ok ? 0 : 1);
             return;
           }

@@ -1,6 +1,8 @@
 // --break-glass: the acts on the store itself, with the settings of the service.
+
 import { loadConfig } from '../../config/load.ts';
 import { openBreakGlass } from '../break-glass.ts';
+import { messageOf } from '../core/error.ts';
 import { parseDuration } from '../core/units.ts';
 import { ClientFault } from './client.ts';
 import type { Hands } from './hands.ts';
@@ -25,7 +27,7 @@ export async function breakGlass(file: string | undefined, parts: GlassParts): P
     try {
       return await work;
     } catch (error) {
-      throw new ClientFault(error instanceof Error ? error.message : String(error));
+      throw new ClientFault(messageOf(error));
     }
   };
   const { config } = await inWords(loadConfig({ file, env, cwd }));

@@ -24,7 +24,7 @@ const longestMs = 3_600_000;
 /** Adds them to `program`. */
 export function addCommands(program: Command, parts: CommandParts): void {
   const session = createSession(parts);
-  const { asking, print } = session;
+  const { asking, print, show } = session;
   const { terminal, clock } = parts;
 
   program
@@ -41,8 +41,7 @@ export function addCommands(program: Command, parts: CommandParts): void {
           return watchStatus(client, terminal, { json, signal, pause: again });
         }
         const status = await readStatus(client);
-        if (json) print(status);
-        else terminal.write(statusText(terminal, status));
+        show(json, status, statusText(terminal, status));
       }),
     );
 
@@ -55,8 +54,7 @@ export function addCommands(program: Command, parts: CommandParts): void {
     .action(({ json = false, all = false }: { json?: boolean; all?: boolean }) =>
       asking(async (client) => {
         const found = await readIncidents(client, all);
-        if (json) print(found);
-        else terminal.write(incidentsText(terminal, found));
+        show(json, found, incidentsText(terminal, found));
       }),
     );
 
@@ -69,8 +67,7 @@ export function addCommands(program: Command, parts: CommandParts): void {
     .action((id: string, { json = false }: { json?: boolean }) =>
       asking(async (client) => {
         const one = await readOne(client, id);
-        if (json) print(one);
-        else terminal.write(oneText(terminal, one));
+        show(json, one, oneText(terminal, one));
       }),
     );
 

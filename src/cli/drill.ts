@@ -1,5 +1,7 @@
 // Plays one failure against a running service whose providers are sandboxes, and sees what comes of it.
+
 import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../core/error.ts';
 import type { EmailAnswer, ListAnswer, ProviderAnswer } from './answers.ts';
 import { type Client, ClientFault } from './client.ts';
 import { openBooks } from './drill-ledger.ts';
@@ -154,7 +156,7 @@ export async function drill(plan: DrillPlan, { client, tell, clock, signal }: Dr
       await behave('deliver');
       say(`${provider}: deliver`, 'good');
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       throw new ClientFault(
         `${provider} could not be told to deliver again, and still fails: ${words} Do it by hand: PUT /v1/providers/${provider}/sandbox {"mode":"deliver"}`,
       );

@@ -14,7 +14,7 @@ interface NewKey {
 }
 
 /** Adds it. */
-export function addKeys(program: Command, { parts, asking, print, sure }: Session): void {
+export function addKeys(program: Command, { parts, asking, print, show, sure }: Session): void {
   const { terminal } = parts;
   const keys = program.command('keys').description('make, list and revoke API keys');
   const scopes = ['send', 'read', 'operate', 'admin'];
@@ -78,8 +78,7 @@ export function addKeys(program: Command, { parts, asking, print, sure }: Sessio
         if (!(await sure(`Revoke ${plain(id)}? Whoever uses it is locked out.`, yes))) return;
         const path = `/v1/keys/${encodeURIComponent(id)}${force ? '?force=true' : ''}`;
         const done = await client.delete<object>(path);
-        if (json) print(done);
-        else terminal.write(`${plain(id)} is revoked.\n`);
+        show(json, done, `${plain(id)} is revoked.\n`);
       }),
     );
 }

@@ -24,7 +24,7 @@ While the API is down: --break-glass, on the host, as the user of the service, w
 
 /** Adds them. */
 export function addOperate(program: Command, session: Session): void {
-  const { parts, saying, print, sure } = session;
+  const { parts, saying, print, show, sure } = session;
   const { terminal } = parts;
 
   async function withHands(options: Shared, act: (hands: Hands) => Promise<void>): Promise<void> {
@@ -47,8 +47,7 @@ export function addOperate(program: Command, session: Session): void {
       .option('--config <file>', 'with --break-glass: the settings file of the service');
 
   function showPins(pins: readonly PinAnswer[], json: boolean): void {
-    if (json) print(pins);
-    else terminal.write(pinsText(terminal, pins));
+    show(json, pins, pinsText(terminal, pins));
   }
 
   command('failover', 'send the mail of a stream, or of all, through one provider, from now on')
@@ -124,8 +123,11 @@ export function addOperate(program: Command, session: Session): void {
     .action((provider: string, options: Shared) =>
       withHands(options, async (hands) => {
         await hands.release(provider, options.reason ?? '');
-        if (options.json) print({ object: 'release', provider });
-        else terminal.write(`${plain(provider)} is let in again: a trickle of mail tests it first.\n`);
+        show(
+          options.json,
+          { object: 'release', provider },
+          `${plain(provider)} is let in again: a trickle of mail tests it first.\n`,
+        );
       }),
     );
 }

@@ -11,7 +11,7 @@ const barWidth = 30;
 const lookEveryMs = 500;
 
 /** Adds them. */
-export function addRescue(program: Command, { parts, asking, print, sure }: Session): void {
+export function addRescue(program: Command, { parts, asking, print, show, sure }: Session): void {
   const { terminal } = parts;
 
   program
@@ -24,8 +24,7 @@ export function addRescue(program: Command, { parts, asking, print, sure }: Sess
       asking(async (client) => {
         const path = `/v1/incidents/${encodeURIComponent(id)}/acknowledge`;
         const incident = await client.post<IncidentAnswer>(path, {});
-        if (json) print(incident);
-        else terminal.write(oneText(terminal, incident));
+        show(json, incident, oneText(terminal, incident));
       }),
     );
 

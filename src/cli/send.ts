@@ -8,7 +8,7 @@ import { type Session, surroundings, withJson } from './session.ts';
 const unfinished = ['queued', 'sending', 'sent'];
 
 /** Adds it. */
-export function addSend(program: Command, { parts, asking, print }: Session): void {
+export function addSend(program: Command, { parts, asking, show }: Session): void {
   program
     .command('send')
     .description('send a mail')
@@ -28,8 +28,7 @@ export function addSend(program: Command, { parts, asking, print }: Session): vo
       asking(async (client) => {
         const accepted = await client.post<{ id: string; status: string }>('/v1/emails', mail);
         if (!wait) {
-          if (json) print(accepted);
-          else parts.terminal.write(`${accepted.id} ${accepted.status}\n`);
+          show(json, accepted, `${accepted.id} ${accepted.status}\n`);
           return;
         }
         const signal = parts.interrupted();
@@ -38,8 +37,7 @@ export function addSend(program: Command, { parts, asking, print }: Session): vo
           await pause(250, undefined, { signal }).catch(() => {});
           email = await client.get<EmailAnswer>(`/v1/emails/${accepted.id}`);
         }
-        if (json) print(email);
-        else parts.terminal.write(oneText(parts.terminal, email));
+        show(json, email, oneText(parts.terminal, email));
         parts.exit(email.status === 'delivered' ? 0 : 1);
       }),
     );

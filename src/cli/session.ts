@@ -24,6 +24,8 @@ export interface Session {
   readonly parts: CommandParts;
   /** JSON, for programs. */
   print(value: unknown): void;
+  /** The value as JSON for programs, or in words for people. */
+  show(json: boolean | undefined, value: unknown, words: string): void;
   /** Does something with the service, and says what went wrong, if anything does. */
   asking(act: (client: Client) => Promise<void>): Promise<void>;
   /** The same for what needs no service. */
@@ -55,9 +57,14 @@ export function createSession(parts: CommandParts): Session {
     }
   }
 
+  const print = (value: unknown) => terminal.write(`${JSON.stringify(value, null, 2)}\n`);
   return {
     parts,
-    print: (value) => terminal.write(`${JSON.stringify(value, null, 2)}\n`),
+    print,
+    show(json, value, words) {
+      if (json) print(value);
+      else terminal.write(words);
+    },
     saying,
     asking: (act) => saying(() => act(clientFrom(env, parts.fetch))),
     async sure(question, yes) {

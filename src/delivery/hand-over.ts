@@ -1,5 +1,7 @@
 // One hand-over to one provider: bounded in time, and a value whatever the adapter does.
+
 import type { Mail, Provider, Result } from '../../providers/provider.ts';
+import { messageOf } from '../core/error.ts';
 import { maskAddresses } from '../core/mask.ts';
 
 // An adapter settles by itself when its signal aborts; one that does not is cut off after this much more.
@@ -31,7 +33,7 @@ export async function handOver(provider: Provider, mail: Mail, round: number, ti
     ]);
     return masked(result);
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     return { outcome: 'unknown', reason: 'provider_error', detail: maskAddresses(`the adapter broke: ${words}`) };
   } finally {
     clearTimeout(timer);

@@ -6,7 +6,9 @@
 //   every few seconds:                                give a job to mail that has lost its own
 //
 // With no monitor alive mail still flows, on the last health and each message's own attempts.
+
 import type { Redis } from 'ioredis';
+import { messageOf } from '../core/error.ts';
 import { type Health, type HealthSettings, judge, type Surroundings } from '../core/health.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
@@ -84,7 +86,7 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
     (error: unknown): T => {
       if (clock() - saidAt >= saidEveryMs) {
         saidAt = clock();
-        log.warn({ error: words(error) }, `the monitor ${what}; it tries again`);
+        log.warn({ error: messageOf(error) }, `the monitor ${what}; it tries again`);
       }
       return instead;
     };
@@ -136,7 +138,7 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
         await judgeAll(names);
       })
       .catch((error: unknown) => {
-        log.warn({ error: words(error) }, 'the monitor could not judge; it tries again within a second');
+        log.warn({ error: messageOf(error) }, 'the monitor could not judge; it tries again within a second');
       });
     return judging;
   };
@@ -166,7 +168,7 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       if (!leads) return;
     } catch (error) {
       leads = false;
-      log.warn({ error: words(error) }, 'the monitor cannot reach the store; it tries again within a second');
+      log.warn({ error: messageOf(error) }, 'the monitor cannot reach the store; it tries again within a second');
       return;
     }
     await judgeSoon(parts.providers);
@@ -177,7 +179,7 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       const run = chore
         .run()
         .catch((error: unknown) =>
-          log.warn({ chore: chore.name, error: words(error) }, 'a chore of the monitor failed; it is done again'),
+          log.warn({ chore: chore.name, error: messageOf(error) }, 'a chore of the monitor failed; it is done again'),
         )
         .finally(() => {
           lastRun.set(chore.name, clock());
@@ -211,8 +213,4 @@ export async function startMonitor(parts: MonitorParts): Promise<Monitor> {
       leads = false;
     },
   };
-}
-
-function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,8 @@
 // Redis as a part of Mailover: one server per data folder, shared by its processes, restarted when it dies, stopped by the last to leave.
+
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../core/error.ts';
 import type { StoreLog } from './connection.ts';
 import { currentHolder, type Holder, isServing, type Started, startServer } from './holder.ts';
 import { checkBinary, requireRedis, thisMachine } from './redis-binary.ts';
@@ -68,7 +70,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         } catch (error) {
           if (closing.signal.aborted) return;
           failures += 1;
-          const detail = error instanceof Error ? error.message : String(error);
+          const detail = messageOf(error);
           log.error(
             { dataDir: folder.path, failures, detail },
             'the embedded Redis cannot be brought back yet; trying on',
@@ -91,7 +93,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       const wasLast = await (seat?.leave().catch(() => stopIfEmpty(folder.socket)) ?? stopIfEmpty(folder.socket));
       if (wasLast && server !== null) await untilGone(folder, server);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.warn(
         { dataDir: folder.path, reason },
         'the embedded Redis did not answer when this process left it, and may run on',

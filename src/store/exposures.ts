@@ -1,5 +1,7 @@
 // Exposure: what each provider was handed, and when. Written by the script that opens an attempt, before the wire; read here.
+
 import type { Redis } from 'ioredis';
+import { messageOf } from '../core/error.ts';
 import { msOf, storeNow } from './clock.ts';
 import { keysOf } from './keys.ts';
 import { type Message, readMessages } from './messages.ts';
@@ -151,6 +153,6 @@ function tried(open: () => Message | null): Pick<Exposed, 'message' | 'fault'> {
     const message = open();
     return { message, fault: message ? null : 'its record is no longer stored' };
   } catch (error) {
-    return { message: null, fault: error instanceof Error ? error.message : String(error) };
+    return { message: null, fault: messageOf(error) };
   }
 }

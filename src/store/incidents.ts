@@ -1,7 +1,8 @@
 // Incidents in Redis: one record each, the counts beside it, and who has one open. Written by the leading monitor; counted by all.
 import type { Redis } from 'ioredis';
-import { acknowledged, type Incident, type IncidentChange, type Milestone, noted } from '../core/incident.ts';
+import type { Incident } from '../core/incident.ts';
 import { defineScript } from './connection.ts';
+import { type IncidentChanges, type IncidentRecords, incidentChanges, subjectOf } from './incident-changes.ts';
 import { keys } from './keys.ts';
 
 /** What is counted of the mail that an incident concerns. */
@@ -18,27 +19,13 @@ export const incidentCounts = [
 export type IncidentCounts = Readonly<Record<(typeof incidentCounts)[number], number>>;
 
 /** The incidents. All reject when the store is away. */
-export interface IncidentStore {
-  /** Those that are open, oldest first. */
-  open(): Promise<Incident[]>;
-  read(id: string): Promise<Incident | null>;
+export interface IncidentStore extends IncidentRecords, IncidentChanges {
   /** Newest first. `cursor` is the last id of the page before. */
   list(filter: {
     readonly state?: Incident['state'];
     readonly limit: number;
     readonly cursor?: string;
   }): Promise<{ readonly incidents: readonly Incident[]; readonly cursor: string | null }>;
-  /**
-   * Writes it if its version is still the stored one. Gives it as stored, or null when somebody was faster: it has changed, it has been
-   * closed, or, if it is new (and so open), one for the same provider and cause is open already. Nothing was written then.
-   */
-  write(incident: Incident): Promise<Incident | null>;
-  /** Reads the open ones, decides, and writes what comes of it; once more from the start whenever somebody was faster. */
-  change(decide: (open: readonly Incident[]) => readonly IncidentChange[]): Promise<IncidentChange[]>;
-  /** Adds to the timeline, even of a closed one; null when there is none. */
-  note(id: string, what: Milestone, text: string): Promise<Incident | null>;
-  /** Null when there is none; `first` is false when it was acknowledged before, and then nothing has changed. */
-  acknowledge(id: string, by: string): Promise<{ readonly incident: Incident; readonly first: boolean } | null>;
   /** Counts mail of an incident; of one that is gone, nothing. */
   count(id: string, what: keyof IncidentCounts, by: number): Promise<void>;
   /** The counts of several, in the same order. */
@@ -91,8 +78,6 @@ const countScript = defineScript<number>(
 );
 
 const pageSize = 100;
-// Each lost race is somebody else's change; as many as this in a row are a fault of ours.
-const mostRaces = 20;
 
 /** @param keptMs how long a closed incident is kept; open ones stay. */
 export function createIncidents(redis: Redis, keptMs: number, clock: () => number): IncidentStore {
@@ -121,21 +106,6 @@ export function createIncidents(redis: Redis, keptMs: number, clock: () => numbe
     return written === 1 ? { ...incident, version: version + 1 } : null;
   }
 
-  /** The incident as it was and as it is now; the same object twice when `fold` leaves it as it is. */
-  async function fold(
-    id: string,
-    change: (incident: Incident) => Incident,
-  ): Promise<{ before: Incident; after: Incident } | null> {
-    for (let race = 0; race < mostRaces; race++) {
-      const before = await read(id);
-      if (!before) return null;
-      const next = change(before);
-      const after = next === before ? before : await write(next);
-      if (after) return { before, after };
-    }
-    throw lost(id);
-  }
-
   return {
     open,
     read,
@@ -155,28 +125,7 @@ export function createIncidents(redis: Redis, keptMs: number, clock: () => numbe
         ceiling = `(${ids.at(-1)}`;
       }
     },
-    async change(decide) {
-      const changes: IncidentChange[] = [];
-      for (let race = 0; race < mostRaces; race++) {
-        const next = decide(await open());
-        let faster = false;
-        for (const { incident, kind } of next) {
-          const written = await write(incident);
-          faster = written === null;
-          if (written === null) break;
-          changes.push({ incident: written, kind });
-        }
-        if (!faster) return changes;
-      }
-      throw lost('the open incidents');
-    },
-    async note(id, what, text) {
-      return (await fold(id, (incident) => noted(incident, what, text, clock())))?.after ?? null;
-    },
-    async acknowledge(id, by) {
-      const done = await fold(id, (incident) => acknowledged(incident, by, clock()));
-      return done && { incident: done.after, first: done.after !== done.before };
-    },
+    ...incidentChanges({ open, read, write }, clock),
     async count(id, what, by) {
       await countScript(redis, [keys.incident(id), keys.incidentCounts(id)], [what, by]);
     },
@@ -193,13 +142,6 @@ export function createIncidents(redis: Redis, keptMs: number, clock: () => numbe
   };
 }
 
-/** Of whom or what there is one open incident at most. */
-const subjectOf = ({ provider, stream, cause }: Incident) => `${cause}:${provider ?? ''}:${stream ?? ''}`;
-
 function page(incidents: readonly Incident[], limit: number) {
   return { incidents, cursor: incidents.length === limit ? incidents.at(-1)!.id : null };
-}
-
-function lost(what: string): Error {
-  return new Error(`${what} could not be written: somebody else was faster ${mostRaces} times in a row`);
 }

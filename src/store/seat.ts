@@ -1,5 +1,7 @@
 // A process' seat at the embedded server: a subscription that lasts as long as the process, so that the last one to leave knows it.
+
 import { Redis } from 'ioredis';
+import { messageOf } from '../core/error.ts';
 
 // Counting subscribers is exact where heartbeats guess: the kernel closes the connection of a killed process at once, a
 // frozen one still counts, and neither clocks nor writes to disk are involved.
@@ -33,7 +35,7 @@ export async function takeSeat(socket: string): Promise<Reception> {
     await client.ping();
     await client.subscribe(channel);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const percent = reason.startsWith('LOADING') ? await loadedPercent(client) : null;
     hangUp();
     return percent === null ? { state: 'silent', reason } : { state: 'loading', percent };

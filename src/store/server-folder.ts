@@ -1,4 +1,5 @@
 // The data folder of the embedded Redis: its paths, its settings file, and what a person is told when Redis cannot live there.
+
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import {
@@ -18,6 +19,7 @@ import {
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { constrainedMemory } from 'node:process';
+import { messageOf } from '../core/error.ts';
 
 /** The paths of one data folder. */
 export interface ServerFolder {
@@ -47,7 +49,7 @@ export async function prepareFolder(dataDir: string): Promise<ServerFolder> {
     return { path, socket, conf: join(path, 'redis.conf'), log: join(path, 'redis.log') };
   } catch (error) {
     const who = `uid ${process.getuid?.() ?? '?'}`;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new Error(
       `Mailover (${who}) cannot use its data folder ${dataDir}: ${why}. Give it a folder of its own ` +
         `(chown -R ${process.getuid?.() ?? 'USER'} ${dataDir}), or name another in redis.data_dir or MAILOVER_DATA_DIR.`,

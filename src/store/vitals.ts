@@ -1,5 +1,7 @@
 // The store's vital signs, looked at every second: can it be written, how full is it, is it as durable as promised?
+
 import type { Redis } from 'ioredis';
+import { messageOf } from '../core/error.ts';
 import { checkDurability } from './durability.ts';
 import { keys } from './keys.ts';
 
@@ -48,7 +50,7 @@ export async function watchVitals(redis: Redis, me: string, clock: () => number)
         lastDurability = clock();
       }
     } catch (error) {
-      refusing = `The store cannot be written (${error instanceof Error ? error.message : String(error)}).`;
+      refusing = `The store cannot be written (${messageOf(error)}).`;
     } finally {
       looking = false;
     }

@@ -86,25 +86,12 @@ export function startTeller(parts: TellerParts): Teller {
     count(name, 'failed');
     const asked = Math.min((answer.kind === 'answered' ? answer.retryAfterMs : null) ?? 0, longestRetryAfterMs);
     const doubled = firstPauseMs * 2 ** Math.min(next.count - 1, 20);
+    const sick = isIll(answer);
+    if (sick && !ill) log.warn({ endpoint: name, detail }, `${name} does not take its events; it is tried again`);
+    ill ||= sick;
     // An ill application is tried with one message after the other, so none of them waits long in addition: once it is well all are due soon.
-    if (isIll(answer)) {
-      if (!ill) log.warn({ endpoint: name, detail }, `${name} does not take its events; it is tried again`);
-      ill = true;
-      return {
-        kind: 'later',
-        restMs: asked,
-        tries: next,
-        afterMs: Math.max(asked, Math.min(doubled, longestIllMs)),
-        detail,
-      };
-    }
-    return {
-      kind: 'later',
-      restMs: null,
-      tries: next,
-      afterMs: Math.max(asked, Math.min(doubled, longestPauseMs)),
-      detail,
-    };
+    const afterMs = Math.max(asked, Math.min(doubled, sick ? longestIllMs : longestPauseMs));
+    return { kind: 'later', restMs: sick ? asked : null, tries: next, afterMs, detail };
   }
 
   async function tell(id: string, lease: number): Promise<void> {

@@ -1,4 +1,5 @@
 // Sinks that need nobody else: the log, and mail through this service itself.
+import { messageOf } from '../../core/error.ts';
 import type { Letter } from '../alert.ts';
 import { asText, headline } from '../plain.ts';
 import { failed, type Sink, taken } from './sink.ts';
@@ -99,7 +100,7 @@ export function emailSink(
         const why = await send(ownMail(letter, settings));
         return why === null ? taken : failed(why, true);
       } catch (error) {
-        return failed(`our own intake does not take it: ${error instanceof Error ? error.message : String(error)}`);
+        return failed(`our own intake does not take it: ${messageOf(error)}`);
       }
     },
   };

@@ -1,7 +1,8 @@
 // Incidents and rescues in memory, with the steps of their scripts.
-import { acknowledged, type Incident, type IncidentChange, noted } from '../../../src/core/incident.ts';
+import type { Incident } from '../../../src/core/incident.ts';
 import { type Lane, lanes } from '../../../src/core/message.ts';
 import { type RescueCount, rescueCounts } from '../../../src/core/rescue.ts';
+import { incidentChanges, subjectOf } from '../../../src/store/incident-changes.ts';
 import type { IncidentCounts, IncidentStore } from '../../../src/store/incidents.ts';
 import type { Claim, Cursor, RescueRecord, RescueStore } from '../../../src/store/rescues.ts';
 import type { Process } from '../clock.ts';
@@ -32,9 +33,6 @@ export const createCases = (): Cases => ({
   rescues: new Map(),
 });
 
-const subjectOf = ({ provider, stream, cause }: Incident) => `${cause}:${provider ?? ''}:${stream ?? ''}`;
-const mostRaces = 20;
-
 /** Mirrors `createIncidents`. */
 export function incidentsFor(process: Process, shelf: Shelf, cases: Cases, clock: () => number): IncidentStore {
   const ask = <T>(command: () => T) => shelf.ask(process, command);
@@ -54,41 +52,12 @@ export function incidentsFor(process: Process, shelf: Shelf, cases: Cases, clock
       else if (holder === id) cases.open.delete(subject);
       return written;
     });
-  async function fold(id: string, change: (incident: Incident) => Incident) {
-    for (let race = 0; race < mostRaces; race++) {
-      const before = await read(id);
-      if (!before) return null;
-      const next = change(before);
-      const after = next === before ? before : await write(next);
-      if (after) return { before, after };
-    }
-    throw new Error('somebody else was always faster');
-  }
   return {
     open,
     read,
     write,
     list: () => ask(() => ({ incidents: [...cases.incidents.values()], cursor: null })),
-    async change(decide) {
-      const changes: IncidentChange[] = [];
-      for (let race = 0; race < mostRaces; race++) {
-        const next = decide(await open());
-        let faster = false;
-        for (const { incident, kind } of next) {
-          const written = await write(incident);
-          faster = written === null;
-          if (written === null) break;
-          changes.push({ incident: written, kind });
-        }
-        if (!faster) return changes;
-      }
-      throw new Error('somebody else was always faster');
-    },
-    note: async (id, what, text) => (await fold(id, (incident) => noted(incident, what, text, clock())))?.after ?? null,
-    async acknowledge(id, by) {
-      const done = await fold(id, (incident) => acknowledged(incident, by, clock()));
-      return done && { incident: done.after, first: done.after !== done.before };
-    },
+    ...incidentChanges({ open, read, write }, clock),
     count: (id, what, by) =>
       ask(() => {
         const counts = cases.counts.get(id) ?? {};
