@@ -154,7 +154,7 @@ describe('an application that is ill', () => {
       await service.allSettled([...ids, ...second], ['delivered'], 10_000);
       await until(() => second.every((id) => other.of(id).length === 2), {
         what: 'the other application',
-        within: 2_000,
+        within: 8_000,
       });
       expect(ids.flatMap((id) => app.of(id))).toEqual([]);
       // One at a time tries it, not all of them.
