@@ -67,9 +67,12 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['config', ['providers/*/settings.ts', 'src/core/units.ts', 'src/core/alert.ts']],
 
   ['src/core', [contract]],
-  ['src/store', ['src/core', contract, 'config/redis-url.ts']],
+  ['src/store', ['src/core', contract, 'config/redis-url.ts', 'src/breath.ts']],
   // `away`: is the store away for now, or is our command wrong?
-  ['src/intake', ['src/core', contract, types('src/store'), 'src/store/messages.ts', 'src/store/away.ts']],
+  [
+    'src/intake',
+    ['src/core', contract, types('src/store'), 'src/store/messages.ts', 'src/store/away.ts', 'src/breath.ts'],
+  ],
   ['src/delivery', ['src/core', contract, types('src/store'), 'src/store/away.ts', types('src/tracing/traces.ts')]],
   ['src/webhooks', ['src/core', contract, types('src/store')]],
   // It reads the sets of due and waiting mail itself; and the sandbox's events are recorded as if a webhook had brought them.
@@ -105,6 +108,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/core',
       contract,
       'src/intake',
+      'src/breath.ts',
       types('src/store'),
       'src/store/away.ts',
       'src/webhooks/receive.ts',
@@ -120,6 +124,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/gauges.ts', ['src/core', types('src/store'), types('src/alerts/dead-letters.ts')]],
   ['src/observe.ts', ['src/core/error.ts', 'src/core/mask.ts', types('src/delivery/observer.ts'), 'src/metrics.ts']],
   ['src/log.ts', []],
+  ['src/breath.ts', []],
   // Where parts are made and handed to each other.
   [
     'src/roles',
@@ -377,7 +382,7 @@ describe('habits', () => {
 
   test('a file is one idea: at most 300 lines', () => {
     // These hold together what belongs together, and are still too long.
-    const long = ['src/api/emails.ts', 'src/store/messages.ts'];
+    const long = ['src/store/messages.ts'];
     const over = files.filter((file) => (source.get(file) ?? '').split('\n').length > 301);
     expect(over.sort()).toEqual(long);
   });

@@ -1,44 +1,27 @@
 // /v1/emails: send, batch, list, show, reschedule, cancel, resend.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type Status, statuses } from '../core/message.ts';
-import type { Accepted, Intake } from '../intake/accept.ts';
+import { statuses } from '../core/message.ts';
 import { parseMailbox } from '../intake/address.ts';
 import type { Ahead, Changed, Changes } from '../intake/change.ts';
-import { type Draft, toDraft } from '../intake/draft.ts';
-import type { SendRules } from '../intake/rules.ts';
 import { sendSchema } from '../intake/send-schema.ts';
-import { senderAllowed } from '../intake/senders.ts';
 import type { Principal } from '../store/api-keys.ts';
 import type { Audit } from '../store/audit.ts';
 import type { Message, Messages } from '../store/messages.ts';
 import { actorOf, callerOf } from './auth.ts';
-import { ApiError, type FaultView } from './errors.ts';
+import { ApiError } from './errors.ts';
 import { documented, type Routes } from './routes.ts';
-import { traceOf } from './tracing.ts';
+import { createTake, type TakeParts } from './take.ts';
 import { acceptedView, messageView, viewMessage } from './views.ts';
 
-/** Why mail is not taken in now, in words for its sender. */
-export interface Refusal {
-  readonly why: string;
-  readonly retryAfterSeconds: number;
-}
-
 /** What the routes of mail are made of. */
-export interface EmailParts {
-  readonly intake: Intake;
+export interface EmailParts extends TakeParts {
   readonly changes: Changes;
   readonly audit: Audit;
   readonly messages: Messages;
-  readonly rules: () => SendRules;
-  readonly senders: readonly string[];
   readonly batchLimit: number;
   /** Is what this provider told at that time (epoch ms) not to be believed? */
   readonly distrusted: (provider: string, at: number) => boolean;
-  readonly closing: () => boolean;
-  /** Why no mail of these streams can be taken in now, and when to ask again; null when it can. */
-  readonly refusing: (streams: readonly string[]) => Refusal | null;
-  readonly accepted: (stream: string, status: Status) => void;
 }
 
 const idempotencyHeader = z.object({
@@ -68,52 +51,10 @@ const listQuery = z.strictObject({
 /** Adds the routes below `/v1/emails` to `app`. */
 export function emailRoutes(app: FastifyInstance, parts: EmailParts): void {
   const routes: Routes = documented(app);
-  const { intake, changes, messages } = parts;
+  const { changes, messages } = parts;
   const shown = (message: Message) => viewMessage(message, parts.distrusted);
 
-  async function take(request: FastifyRequest, inputs: readonly unknown[], pathOf: (index: number) => string) {
-    const caller = callerOf(request);
-    const asked = {
-      input: request.body,
-      sentBy: caller.id,
-      idempotencyKey: readIdempotencyKey(request),
-      trace: traceOf(request),
-    };
-    let drafts: Draft[];
-    try {
-      drafts = readDrafts(inputs, parts.rules(), pathOf);
-      for (const [index, draft] of drafts.entries()) checkSender(draft, caller, parts.senders, pathOf(index));
-    } catch (fault) {
-      const repeated = await intake.repeat(asked);
-      if (!repeated) throw fault;
-      return answerOf(repeated);
-    }
-    if (parts.closing()) {
-      throw new ApiError('shutting_down', 'The service is shutting down. Nothing was accepted; try again.', {
-        retryAfterSeconds: 5,
-      });
-    }
-    const refusal = parts.refusing(drafts.map(({ stream }) => stream));
-    if (refusal) {
-      const { why, retryAfterSeconds } = refusal;
-      throw new ApiError('store_unavailable', `${why} Nothing was accepted; try again.`, { retryAfterSeconds });
-    }
-    const accepted = await intake.accept({ drafts, ...asked });
-    if (accepted.kind === 'accepted')
-      for (const [index, { stream }] of drafts.entries()) parts.accepted(stream, accepted.statuses[index]!);
-    return answerOf(accepted);
-  }
-
-  function answerOf(accepted: Accepted) {
-    if (accepted.kind === 'conflict') {
-      throw new ApiError(
-        'invalid_idempotent_request',
-        'This Idempotency-Key was used for a request with another body; use a new key for a new mail.',
-      );
-    }
-    const data = accepted.ids.map((id, index) => ({ id, object: 'email' as const, status: accepted.statuses[index]! }));
-    return { data, replayed: accepted.kind === 'replayed' };
-  }
+  const take = createTake(parts);
 
   routes.route({
     method: 'POST',
@@ -304,77 +245,6 @@ function changedOrThrow(changed: Changed): Message {
     default:
       return changed satisfies never;
   }
-}
-
-function readDrafts(inputs: readonly unknown[], rules: SendRules, pathOf: (index: number) => string): Draft[] {
-  const faults: FaultView[] = [];
-  const drafts: Draft[] = [];
-  let bytes = 0;
-  for (const [index, input] of inputs.entries()) {
-    const result = toDraft(input, rules);
-    if (result.ok) {
-      drafts.push(result.draft);
-      bytes += result.draft.bytes;
-      continue;
-    }
-    const at = pathOf(index);
-    if (result.tooLarge)
-      throw new ApiError(
-        'payload_too_large',
-        `${at || 'The mail'} is larger than server.body_limit allows (${rules.maxBytes} bytes).`,
-      );
-    for (const { path, message } of result.faults)
-      faults.push({ path: at && path ? `${at}.${path}` : at || path, message });
-  }
-  if (bytes > rules.maxBytes)
-    throw new ApiError(
-      'payload_too_large',
-      `The mails together are larger than server.body_limit allows (${rules.maxBytes} bytes).`,
-    );
-  if (faults.length > 0) throw new ApiError('validation_error', summary(faults), { faults: faults.slice(0, 100) });
-  return drafts;
-}
-
-/** One sentence for `detail`: the first fault, and how many more there are. `faults` is not empty. */
-export function summary(faults: readonly FaultView[]): string {
-  const first = faults[0]!;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more, see errors)` : '';
-  return `${first.path || 'The body'} ${first.message}${more}`;
-}
-
-function checkSender(draft: Draft, caller: Principal, senders: readonly string[], at: string): void {
-  const { address: from } = draft.from;
-  const path = at ? `${at}.from` : 'from';
-  if (!senderAllowed(from, senders)) {
-    throw new ApiError(
-      'sender_not_allowed',
-      `${path}: this sender is not on the list of senders.allow; add it there, or use one that is.`,
-      { faults: [{ path, message: 'is not an allowed sender' }] },
-    );
-  }
-  // For `senderAllowed` an empty list is no list; a key that is narrowed to nobody sends as nobody.
-  if (caller.senders && (caller.senders.length === 0 || !senderAllowed(from, caller.senders))) {
-    throw new ApiError('sender_not_allowed', `${path}: the key “${caller.name}” may not send from this address.`, {
-      faults: [{ path, message: 'is not allowed for this key' }],
-    });
-  }
-  if (caller.streams && !caller.streams.includes(draft.stream)) {
-    throw new ApiError('stream_not_allowed', `The key “${caller.name}” may send to ${caller.streams.join(', ')} only.`);
-  }
-}
-
-// Both the bare form that most services take and the quoted one of the IETF draft.
-function readIdempotencyKey(request: FastifyRequest): string | null {
-  const header = request.headers['idempotency-key'];
-  if (header === undefined) return null;
-  const text = String(header);
-  const key = /^"(.*)"$/.exec(text)?.[1] ?? text;
-  if (!/^[\x21-\x7e]{1,256}$/.test(key)) {
-    throw new ApiError('validation_error', 'Idempotency-Key must have 1 to 256 visible ASCII characters.', {
-      faults: [{ path: 'Idempotency-Key', message: 'must have 1 to 256 visible ASCII characters' }],
-    });
-  }
-  return key;
 }
 
 function definedOf<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {

@@ -18,7 +18,7 @@ import { type AlertRouteParts, alertRoutes } from './alerts.ts';
 import { auditRoutes } from './audit.ts';
 import { addAuth } from './auth.ts';
 import { answerClientError } from './client-errors.ts';
-import { type EmailParts, emailRoutes, summary } from './emails.ts';
+import { type EmailParts, emailRoutes } from './emails.ts';
 import { ApiError, problem } from './errors.ts';
 import { type ExposureRouteParts, exposureRoutes } from './exposure.ts';
 import { failoverRoutes } from './failover.ts';
@@ -29,6 +29,7 @@ import { type ProviderRouteParts, providerRoutes } from './providers.ts';
 import { type QuarantineRouteParts, quarantineRoutes } from './quarantine.ts';
 import { type RescueRouteParts, rescueRoutes } from './rescue.ts';
 import { type SuppressionRouteParts, suppressionRoutes } from './suppressions.ts';
+import { summary } from './take.ts';
 import { addTracing } from './tracing.ts';
 import { type WebhookRouteParts, webhookRoutes } from './webhooks.ts';
 

@@ -1,4 +1,5 @@
 // Taking mail in: from drafts to records and jobs on disk. A 202 is given only after this has resolved.
+import { breath } from '../breath.ts';
 import type { Lane, Status } from '../core/message.ts';
 import { isAway } from '../store/away.ts';
 import { firstStatus, type Messages, type NewMessage, type NewRequest, type Taken } from '../store/messages.ts';
@@ -54,6 +55,8 @@ export interface Intake {
 
 // A script of so many requests keeps Redis busy for a few milliseconds at most.
 const mostTogether = 50;
+// Adding so many jobs takes a few milliseconds, here and there.
+const turnsAtOnce = 25;
 
 /** Makes the intake of one process. `jobs` has to share the connection of `messages`: see `accept`. */
 export function createIntake(parts: IntakeParts): Intake {
@@ -67,8 +70,12 @@ export function createIntake(parts: IntakeParts): Intake {
   // Once the record is on disk the mail is accepted, and to say anything else would have it sent a second time by whoever asks again.
   // If the store goes away before its job is added, the sweeper finds it.
   async function addJobs(turns: Parameters<Jobs['add']>[0]): Promise<void> {
-    if (turns.length === 0) return;
-    await jobs.add(turns).catch((error: unknown) => {
+    const adding: Promise<void>[] = [];
+    for (let from = 0; from < turns.length; from += turnsAtOnce) {
+      if (from > 0) await breath();
+      adding.push(jobs.add(turns.slice(from, from + turnsAtOnce)));
+    }
+    await Promise.all(adding).catch((error: unknown) => {
       if (!isAway(error)) throw error;
     });
   }
@@ -76,7 +83,7 @@ export function createIntake(parts: IntakeParts): Intake {
   const turnsOf = ({ messages }: NewRequest) =>
     messages.map(({ id, lane, scheduledAt }) => ({ id, round: 1, lane, at: scheduledAt ?? 0 }));
 
-  const write = together(async (requests: readonly NewRequest[]): Promise<readonly Taken[]> => {
+  async function writeSingles(requests: readonly NewRequest[]): Promise<readonly Taken[]> {
     const plain = requests.filter(({ idempotency }) => idempotency === null);
     // One pipelined write: the records go out first on the same connection, so no worker ever meets a job without its record. With an
     // idempotency key the store's answer decides whether there is a job to add at all.
@@ -86,7 +93,22 @@ export function createIntake(parts: IntakeParts): Intake {
     );
     await addJobs(fresh.flatMap(turnsOf));
     return taken;
-  }, mostTogether);
+  }
+  // Critical mail is written apart: it would wait for the work on all that it is written with.
+  const writeCritical = together(writeSingles, mostTogether);
+  const writeOther = together(writeSingles, mostTogether);
+
+  async function writeBatch(request: NewRequest): Promise<Taken> {
+    const [taken] = await messages.accept([request]);
+    await Promise.all([parts.replicated(), taken!.kind === 'accepted' && addJobs(turnsOf(request))]);
+    return taken!;
+  }
+
+  function write(request: NewRequest): Promise<Taken> {
+    const [first, ...others] = request.messages;
+    if (others.length > 0) return writeBatch(request);
+    return first?.lane === 'critical' ? writeCritical(request) : writeOther(request);
+  }
 
   // The first request may have died between the record and the job. Adding a job that is there already changes nothing.
   async function finish(ids: readonly string[]): Promise<void> {

@@ -5,6 +5,7 @@ import { addFlag } from '../gauges.ts';
 import { createIntake } from '../intake/accept.ts';
 import { createAdmission } from '../intake/admission.ts';
 import { createChanges } from '../intake/change.ts';
+import { createTurnstile } from '../intake/turnstile.ts';
 import { marginMs } from '../monitor/verdicts.ts';
 import { incidentFor } from '../operate/incident.ts';
 import { createApiKeys } from '../store/api-keys.ts';
@@ -182,13 +183,18 @@ function emailParts(shared: Shared, { closing, api }: HttpOptions, newId: (at: n
       const health = shared.world.current().health.get(provider);
       return health !== undefined && isDistrusted(health, at);
     },
+    turnstile: createTurnstile(
+      () => performance.now(),
+      () => performance.eventLoopUtilization(),
+    ),
+    laneOf: (stream) => (Object.hasOwn(streams, stream) ? streams[stream]!.priority : null),
     closing,
     refusing(asked) {
       const away = vitals.refusing();
-      if (away !== null) return { why: away, retryAfterSeconds: 5 };
+      if (away !== null) return { why: away, retryAfterSeconds: 5, blind: !vitals.answers() };
       for (const stream of asked) {
         const why = admission.refusing(streams[stream]?.priority ?? 'normal');
-        if (why !== null) return { why, retryAfterSeconds: 30 };
+        if (why !== null) return { why, retryAfterSeconds: 30, blind: false };
       }
       return null;
     },

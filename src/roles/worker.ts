@@ -1,5 +1,7 @@
 // The role `worker`: takes messages from the queue and hands them over.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createDelivery } from '../delivery/deliver.ts';
+import { startEasing } from '../delivery/easing.ts';
 import { watchConsumers } from '../delivery/watchdog.ts';
 import { observe } from '../observe.ts';
 import { createConsumers } from '../store/queue.ts';
@@ -14,6 +16,11 @@ export interface RunningWorker {
   /** False while mail waits and nobody here takes it. */
   attached(): boolean;
 }
+
+// How often the event loop's delay is taken: that often it is there to be taken, and a delay is what goes beyond.
+const delayResolutionMs = 10;
+// So long after the last one there is still critical mail about.
+const criticalAboutMs = 10_000;
 
 /** @param wedged called when making the consumers anew has not helped: the process should be replaced. */
 export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
@@ -44,14 +51,30 @@ export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
   });
   runTellers(shared);
   let lastTurnAt = clock();
+  let lastCriticalAt = 0;
   const consumers = createConsumers(
     () => shared.open('worker'),
     config.delivery.concurrency,
     (turn, lane) => {
       lastTurnAt = clock();
+      if (lane === 'critical') lastCriticalAt = lastTurnAt;
       return delivery.take(turn, lane);
     },
     log,
+  );
+  const delays = monitorEventLoopDelay({ resolution: delayResolutionMs });
+  delays.enable();
+  shared.atEnd(
+    startEasing({
+      lagMs() {
+        const lag = delays.percentile(90) / 1e6 - delayResolutionMs;
+        delays.reset();
+        return lag;
+      },
+      pressing: () => clock() - lastCriticalAt < criticalAboutMs,
+      most: config.delivery.concurrency.bulk,
+      apply: (atATime) => consumers.limit('bulk', atATime),
+    }),
   );
   const watchdog = watchConsumers({ consumers, jobs, lastTurnAt: () => lastTurnAt, clock, log, wedged });
   shared.atEnd(async () => {

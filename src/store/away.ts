@@ -18,3 +18,14 @@ export function isAway(error: unknown): boolean {
     error.name === 'AbortError'
   );
 }
+
+// By these the write may stand nevertheless: it is on the primary, and on fewer replicas than wanted.
+const carriedOut = /^(NOREPLICAS|UNBLOCKED)\b/;
+
+/** Was the command of such an error certainly not carried out: never sent, or turned away before it began? */
+export function isUntouched(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    /stream isn't writeable/i.test(error.message) || (passing.test(error.message) && !carriedOut.test(error.message))
+  );
+}

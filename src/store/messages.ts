@@ -1,6 +1,7 @@
 // Messages in Redis: taken in, read, begun, saved, listed. The only module that writes them.
 import type { Redis } from 'ioredis';
 import type { Mail } from '../../providers/provider.ts';
+import { breath, startsSlice } from '../breath.ts';
 import { delayClass, mailboxGroup } from '../core/mailbox.ts';
 import { addressesOf, type Flow, type Lane, lanes, newFlow, type Status, statuses } from '../core/message.ts';
 import { type Audience, nobody } from './audience.ts';
@@ -143,7 +144,10 @@ export type Taken =
 
 /** The messages in the store. All reject when it is away. */
 export interface Messages {
-  /** Takes in requests, durably: of each one all messages or none. A key that was used before answers with what it was used for. */
+  /**
+   * Takes in requests, durably: of each one all messages or none. A key that was used before answers with what it was used for.
+   * Requests of one message each are sent to the store at once, ahead of what is sent next on its connection; a batch takes its time.
+   */
   accept(requests: readonly NewRequest[]): Promise<Taken[]>;
   /** What this idempotency key was used for before; null when it was not. */
   taken(idempotency: Idempotency): Promise<Taken | null>;
@@ -339,7 +343,10 @@ export function createMessages(
           Math.max(0, names.length - 1),
           messages.length,
         );
-        for (const message of messages) addNew(message, scriptKeys, args);
+        for (const [index, message] of messages.entries()) {
+          if (startsSlice(index)) await breath();
+          addNew(message, scriptKeys, args);
+        }
       }
       const replies = await acceptScript(redis, scriptKeys, args);
       return requests.map(({ idempotency }, index) => {

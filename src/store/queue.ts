@@ -173,6 +173,8 @@ export type TurnEnd = { readonly until: number } | 'over';
 export interface Consumers {
   /** Jobs of this process now being worked on. */
   active(): number;
+  /** From now on so many jobs of this lane are worked on at a time; those under way go on. */
+  limit(lane: Lane, atATime: number): void;
   /** Makes the workers anew; for a consumer that has stopped consuming without saying so. */
   restart(): Promise<void>;
   /** Takes no more jobs; resolves when those under way are done. */
@@ -196,6 +198,7 @@ export function createConsumers(
   log: { error(fields: Record<string, unknown>, text: string): void },
 ): Consumers {
   let active = 0;
+  const atATime = { ...concurrency };
   const connections = lanes.map(() => connect());
   const consume = (lane: Lane, connection: Redis) => {
     const worker = new Worker(
@@ -215,7 +218,7 @@ export function createConsumers(
       {
         connection,
         prefix: keysOf(connection).queuePrefix,
-        concurrency: concurrency[lane],
+        concurrency: atATime[lane],
         lockDuration: lockMs,
         stalledInterval: stalledEveryMs,
         maxStalledCount: 1_000_000,
@@ -237,6 +240,10 @@ export function createConsumers(
   let workers = lanes.map((lane, index) => consume(lane, connections[index]!));
   return {
     active: () => active,
+    limit(lane, most) {
+      atATime[lane] = most;
+      workers[lanes.indexOf(lane)]!.concurrency = most;
+    },
     async restart() {
       const old = workers;
       await Promise.all(old.map((worker) => worker.close(true)));

@@ -9,6 +9,8 @@ import { keys } from './keys.ts';
 export interface Vitals {
   /** Why mail cannot be stored now; null when it can. */
   refusing(): string | null;
+  /** Does it answer at all, if only to say that it cannot be written? */
+  answers(): boolean;
   /** What of the durability is amiss; empty when all is well. */
   weaknesses(): readonly string[];
   /** The share of its memory that is used; null where it has no limit. */
@@ -24,6 +26,7 @@ const fullShare = 0.8;
 /** @param me unique to this process. */
 export async function watchVitals(redis: Redis, me: string, clock: () => number): Promise<Vitals> {
   let refusing: string | null = null;
+  let answers = true;
   let weaknesses: string[] = [];
   let fullness: number | null = null;
   let lastDurability = Number.NEGATIVE_INFINITY;
@@ -49,7 +52,9 @@ export async function watchVitals(redis: Redis, me: string, clock: () => number)
           weaknesses.push('this Redis does not show its settings (CONFIG GET), so its durability is not known');
         lastDurability = clock();
       }
+      answers = true;
     } catch (error) {
+      answers = error instanceof Error && error.name === 'ReplyError';
       refusing = `The store cannot be written (${messageOf(error)}).`;
     } finally {
       looking = false;
@@ -61,6 +66,7 @@ export async function watchVitals(redis: Redis, me: string, clock: () => number)
   return {
     // Between two looks the connection itself knows best.
     refusing: () => (redis.status === 'ready' ? refusing : 'The store cannot be reached.'),
+    answers: () => answers && redis.status === 'ready',
     weaknesses: () => weaknesses,
     fullness: () => fullness,
     close: () => clearInterval(timer),

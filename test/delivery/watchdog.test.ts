@@ -32,6 +32,7 @@ async function queue(): Promise<{ redis: TestRedis; jobs: Jobs }> {
 function deaf(): Consumers & { restarts: number } {
   return {
     restarts: 0,
+    limit() {},
     active: () => 0,
     async restart() {
       this.restarts += 1;
