@@ -1,11 +1,17 @@
 // Alerts from incidents that are no provider's fall: a stream that nobody carries, a provider of which nothing reaches us.
 import type { IncidentCause } from '../core/incident.ts';
+import { inForce, pinFor } from '../core/pins.ts';
 import { ended, incidentOf, onIncident, trouble, words } from './common.ts';
 import type { Scene, Topic } from './scene.ts';
 import { countOf, listOf, timeOf } from './text.ts';
 
 function openWith({ incidents }: Scene, cause: IncidentCause) {
   return incidents.flatMap(({ incident }) => (incident.cause === cause && incident.state === 'open' ? [incident] : []));
+}
+
+function pinOfOne({ pins, now }: Scene, stream: string): boolean {
+  const own = pins.get(stream);
+  return own !== undefined && inForce(own, now);
 }
 
 /** No provider of a stream carries its mail. */
@@ -23,11 +29,18 @@ export const allDownTopic: Topic = {
       }),
     ),
   words({ stream, incident, acknowledgedBy }, scene) {
-    const providers = scene.streams[stream!]?.providers ?? [];
+    const own = scene.streams[stream!]?.providers ?? [];
+    const pin = pinFor(scene.pins, stream!, scene.now);
+    const pinned = pin && scene.health.get(pin.to)?.state !== 'quarantined' ? pin.to : null;
+    const providers = pinned === null || own.includes(pinned) ? own : [pinned, ...own];
     const others = [...scene.health.keys()].filter((name) => !providers.includes(name));
+    const out =
+      pinned === null
+        ? `All providers of stream ${stream} are out: ${listOf(providers)}. Its mail is accepted, and does not leave.`
+        : `The mail of stream ${stream} is pinned to ${pinned}, which is out, and nobody else gets what ${pinned} takes or is well enough for what it fails.`;
     return words({
       title: `Nothing carries the mail of stream ${stream}`,
-      happened: `All providers of stream ${stream} are out: ${listOf(providers)}. Its mail is accepted, and does not leave.`,
+      happened: out,
       evidence: providers.map((name) => {
         const its = scene.health.get(name);
         return `${name} is ${its?.state} since ${timeOf(its?.since ?? 0)}: ${its?.reason}`;
@@ -42,6 +55,14 @@ export const allDownTopic: Topic = {
           command: 'mailover status',
         },
         ...onIncident(incident, acknowledgedBy !== null).slice(1),
+        ...(pinned === null
+          ? []
+          : [
+              {
+                text: `End the pin to ${pinned}`,
+                command: `mailover failback${pinOfOne(scene, stream!) ? ` --stream ${stream}` : ''}`,
+              },
+            ]),
         ...others.slice(0, 1).map((name) => ({
           text: `Send it through ${name}, which is not in this stream`,
           command: `mailover failover --to ${name} --stream ${stream} --reason "all others are out" --for 2h --force`,

@@ -1,5 +1,5 @@
 // Pins: an operator's choice of provider, for one stream or for all. Who is pinned where, and what speaks against a target. Pure.
-import { carriesMail, type HealthState } from './health.ts';
+import { carriesMail, type Health, type HealthState } from './health.ts';
 
 /** An operator's choice of provider for one stream (`*` for all), until it is taken back or expires. Times in epoch ms. */
 export interface Pin {
@@ -76,6 +76,29 @@ export function leftWithout(
     const states = others.map((name) => `${name} is ${stateOf(name)}`).join(', ');
     return [`${stream} (${states || 'it has no other provider'})`];
   });
+}
+
+/**
+ * Why no provider carries the mail of a stream, in words; null when one does. The pinned one gets the mail first, whatever its health, and who
+ * is not well gets none of what it fails: then the stream has only those that are well. What it takes and does not deliver goes nowhere.
+ */
+export function nobodyCarries(
+  providers: readonly string[],
+  pin: Pin | null,
+  healthOf: (name: string) => Pick<Health, 'state' | 'cause'> | undefined,
+): string | null {
+  const first = pin && healthOf(pin.to);
+  const pinned = first && first.state !== 'quarantined' ? { name: pin.to, ...first } : null;
+  const others = providers.filter((name) => name !== pinned?.name);
+  const all = pinned ? [pinned.name, ...others] : others;
+  const states = all.map((name) => `${name} is ${healthOf(name)?.state}`).join(', ');
+  if (!pinned) return others.some((name) => carriesMail(healthOf(name)?.state)) ? null : states;
+  const { name, state, cause } = pinned;
+  if (carriesMail(state) || cause === 'slow') return null;
+  if (cause === 'silence' || cause === 'partial')
+    return `${states}; the mail is pinned to ${name}, which takes it, and it does not arrive`;
+  const well = others.some((other) => ['up', 'ramping'].includes(healthOf(other)?.state ?? ''));
+  return well ? null : `${states}; the mail is pinned to ${name}`;
 }
 
 function listed(one: string, many: string, names: readonly string[]): string {

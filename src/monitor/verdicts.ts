@@ -2,7 +2,7 @@
 //
 // It goes by what stands rather than by what has just changed, so that a leader who takes over makes up for what the last one left undone.
 import type { Finding } from '../core/findings.ts';
-import { carriesMail, type Health } from '../core/health.ts';
+import type { Health } from '../core/health.ts';
 import {
   allDown,
   findingIncident,
@@ -12,6 +12,7 @@ import {
   incidentsAfter,
   quarantineIncident,
 } from '../core/incident.ts';
+import { nobodyCarries, type Pin, pinFor } from '../core/pins.ts';
 import { distrustedFrom } from '../core/quarantine.ts';
 import type { IncidentStore } from '../store/incidents.ts';
 import type { MonitorLog } from './chore.ts';
@@ -26,6 +27,7 @@ export interface VerdictParts {
   readonly streams: Readonly<
     Record<string, { readonly providers: readonly string[]; readonly mode: 'auto' | 'suggest' | 'off' }>
   >;
+  readonly pins: () => ReadonlyMap<string, Pin>;
   /** Forgets what was counted under a provider’s earlier states. */
   readonly forget: (provider: string, keepEpoch: number) => Promise<unknown>;
   /** `inc_…`, sorts by time. */
@@ -85,10 +87,10 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
         await apply((all) => findingIncident(all, { provider, lost, detail: finding.detail, at: now }, newId));
     }
     for (const [stream, { providers }] of Object.entries(streams)) {
-      const down = !providers.some((name) => carriesMail(health.get(name)?.state));
-      if (!down && !open.some((one) => one.stream === stream)) continue;
-      const states = providers.map((name) => `${name} is ${health.get(name)?.state}`).join(', ');
-      await apply((all) => allDown(all, { stream, down, detail: states, at: now }, newId));
+      const why = nobodyCarries(providers, pinFor(parts.pins(), stream, now), (name) => health.get(name));
+      if (why === null && !open.some((one) => one.stream === stream)) continue;
+      const detail = why ?? providers.map((name) => `${name} is ${health.get(name)?.state}`).join(', ');
+      await apply((all) => allDown(all, { stream, down: why !== null, detail, at: now }, newId));
     }
   }
 

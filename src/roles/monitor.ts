@@ -85,6 +85,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
         rescue: rescue.begin,
         forget: shared.traffic.dropTally,
         streams,
+        pins: () => world.current().pins,
         newId: () => `inc_${newUlid(clock())}`,
         clock,
         log,

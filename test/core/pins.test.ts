@@ -1,6 +1,7 @@
 // Pins: which one holds, where a pinned message goes, and what speaks against a target.
 import { describe, expect, test } from 'vitest';
-import { leftWithout, type Pin, pinFor, pinObstacles } from '../../src/core/pins.ts';
+import type { FallCause, HealthState } from '../../src/core/health.ts';
+import { leftWithout, nobodyCarries, type Pin, pinFor, pinObstacles } from '../../src/core/pins.ts';
 import { attempt, now } from './route.cases.ts';
 import { busy, decide, down, parked, quarantined, refused, suspect, unable, unknown, up } from './route.words.ts';
 
@@ -83,4 +84,48 @@ test('who would be left without a provider', () => {
   expect(left({ ...states, b: 'down' })).toEqual(['both (b is down)', 'only (it has no other provider)']);
   expect(left(states, new Map([['only', pin('b')]]))).toEqual([]);
   expect(left({ a: 'up', b: 'down' }, new Map([['other', pin('a')]]))).toContain('other (b is down)');
+});
+
+describe('does anybody carry the mail of a stream', () => {
+  type Known = readonly [state: HealthState, cause?: FallCause];
+  const why = (providers: readonly string[], to: string | null, known: Readonly<Record<string, Known>>) =>
+    nobodyCarries(providers, to === null ? null : pin(to), (name) => {
+      const its = known[name];
+      return its && { state: its[0], cause: its[1] ?? null };
+    });
+  const [up, suspect, down, silent] = [
+    ['up'],
+    ['suspect', 'silence'],
+    ['down', 'errors'],
+    ['down', 'silence'],
+  ] as const;
+  const [suspended, slow, out] = [['suspended', 'account'], ['down', 'slow'], ['quarantined']] as const;
+
+  test.each([
+    ['one that is well', null, { a: down, b: up }],
+    ['a suspect one, for want of a better', null, { a: down, b: suspect }],
+    ['the pinned one', 'a', { a: up, b: down }],
+    ['the pinned one, which is none of the stream', 'p', { p: up, a: down, b: down }],
+    ['the pinned one, if only late', 'a', { a: slow, b: down }],
+    ['another one, when the pinned one fails', 'a', { a: down, b: up }],
+    ['another one, when the pinned one is suspended', 'a', { a: suspended, b: ['ramping'] }],
+    ['another one, when the pinned one is quarantined', 'a', { a: out, b: suspect }],
+  ] as const)('yes: %s', (_, to, known) => {
+    expect(why(['a', 'b'], to, known)).toBeNull();
+  });
+
+  test.each([
+    ['all are out', null, { a: down, b: out }, 'a is down, b is quarantined'],
+    ['the pinned one fails, and the other is only suspect', 'a', { a: down, b: suspect }, 'pinned to a'],
+    [
+      'the pinned one fails, and nobody is well',
+      'p',
+      { p: down, a: down, b: silent },
+      'p is down, a is down, b is down',
+    ],
+    ['the pinned one takes the mail, and it does not arrive', 'a', { a: silent, b: up }, 'does not arrive'],
+    ['the pinned one is quarantined, and so are all', 'a', { a: out, b: out }, 'a is quarantined, b is quarantined'],
+  ] as const)('no: %s', (_, to, known, words) => {
+    expect(why(['a', 'b'], to, known)).toContain(words);
+  });
 });

@@ -88,6 +88,7 @@ export function startMonitorRole(ground: Ground, process: Process): void {
       incidents: { ...store, change: (decide) => told(store.change(decide)) },
       rescue: shared.rescue.begin,
       streams: shared.modes,
+      pins: () => view.current().pins,
       newId: () => `inc_${wall().toString(36)}${process.name.slice(-1)}${process.life}${(incidents++).toString(36)}`,
       clock: wall,
       log,
