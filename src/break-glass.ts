@@ -1,6 +1,7 @@
 // Break-glass: an operator's acts on the host while the API is down, on the store itself. The same acts, scripts and audit as the API's.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Redis } from 'ioredis';
 import type { Config } from '../config/schema.ts';
 import { type FailoverRequest, failback, failover } from './operate/failover.ts';
 import { incidentFor } from './operate/incident.ts';
@@ -13,10 +14,12 @@ import { createUlid } from './roles/ulid.ts';
 import { createAccounts } from './store/accounts.ts';
 import { type AuditLog, createAudit } from './store/audit.ts';
 import { createByHand } from './store/by-hand.ts';
-import { connect, type StoreLog, whenReady } from './store/connection.ts';
+import { clusterAt, connect, type Place, type StoreLog, whenReady } from './store/connection.ts';
 import { createIncidents } from './store/incidents.ts';
 import { createMessages } from './store/messages.ts';
 import { createSeal } from './store/seal.ts';
+import { readShardMap } from './store/shards/map.ts';
+import { createWorldCopies } from './store/shards/world-copies.ts';
 import { createWorldStore } from './store/world.ts';
 
 /** The surroundings. `user` and `host`: who does it, and where, for the audit. */
@@ -64,12 +67,15 @@ export async function openBreakGlass(config: Config, parts: BreakGlassParts): Pr
     const redis = connect(place, 'request', log);
     steps.push(() => redis.disconnect());
     await whenReady(redis, readyWithinMs);
+    // An operator's word holds in all shards, as it does when the API passes it on.
+    const others = await openOthers(place, redis, log, (client) => steps.push(() => client.disconnect()));
+    const copies = createWorldCopies(redis, async () => others);
     const seal = createSeal(await sealingKeys(config, embedded));
     const worldStore = createWorldStore(redis, Object.keys(config.providers), clock);
     const operate = operateParts({
       config,
       worldStore,
-      byHand: createByHand(redis, createAudit(redis, seal, clock, log)),
+      byHand: { ...createByHand(redis, createAudit(redis, seal, clock, log)), everywhere: copies.spread },
       accounts: createAccounts(redis),
       messages: createMessages(redis, seal, config.retention),
       clock,
@@ -79,24 +85,33 @@ export async function openBreakGlass(config: Config, parts: BreakGlassParts): Pr
     const actor = { id: 'break-glass', name: parts.user, from: parts.host };
     const incident = (provider: string) =>
       incidentFor(operate, incidents, provider, () => `inc_${newUlid(clock())}`).catch(() => null);
+    const done = <More>(act: Act<More>) => {
+      const came = doneOrThrow(act);
+      if (came.untold?.length)
+        log.warn(
+          { shards: came.untold },
+          'shards that are away could not be told; it holds there as well before anything is handed over again',
+        );
+      return came;
+    };
     return {
       async failover(request) {
-        return pinsShown(doneOrThrow(await failover(operate, actor, request)).pins, clock());
+        return pinsShown(done(await failover(operate, actor, request)).pins, clock());
       },
       async failback(stream, reason) {
-        return pinsShown(doneOrThrow(await failback(operate, actor, stream, reason)).pins, clock());
+        return pinsShown(done(await failback(operate, actor, stream, reason)).pins, clock());
       },
       async quarantine(provider, body) {
-        const done = doneOrThrow(await quarantine(operate, actor, { provider, ...body }));
+        const out = done(await quarantine(operate, actor, { provider, ...body }));
         return {
-          since: new Date(done.since).toISOString(),
+          since: new Date(out.since).toISOString(),
           on_the_wire: await operate.byHand.onTheWire(provider, clock()),
-          stranded: done.stranded,
+          stranded: out.stranded,
           incident: await incident(provider),
         };
       },
       async release(provider, reason) {
-        doneOrThrow(await release(operate, actor, provider, reason));
+        done(await release(operate, actor, provider, reason));
         await incident(provider);
       },
       close,
@@ -105,6 +120,22 @@ export async function openBreakGlass(config: Config, parts: BreakGlassParts): Pr
     await close();
     throw error;
   }
+}
+
+async function openOthers(place: Place, first: Redis, log: StoreLog, opened: (client: Redis) => void) {
+  if (clusterAt(place) === null) return [];
+  const { shards } = await readShardMap(first);
+  return Promise.all(
+    shards
+      .filter(({ number }) => number !== 0)
+      .map(async ({ number, tag }) => {
+        const redis = connect(place, 'request', log, tag);
+        opened(redis);
+        // One that cannot be reached cannot be told either: the answer says so.
+        await whenReady(redis, readyWithinMs).catch(() => {});
+        return { number, redis };
+      }),
+  );
 }
 
 /** @throws with the words why, where it was not done */

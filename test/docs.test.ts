@@ -120,6 +120,7 @@ async function settingsOf(piece: string) {
 
 // These are looked at before they are believed to be keys.
 const keysOfAForm = {
+  MAILOVER_ENCRYPTION_KEY: Buffer.alloc(32, 7).toString('base64'),
   SLACK_WEBHOOK_URL: 'https://hooks.example.com/made-up',
   HEARTBEAT_URL: 'https://hc.example.com/made-up',
   ALERT_WEBHOOK_SECRET: `whsec_${Buffer.from('made-up-secret-for-a-test').toString('base64')}`,

@@ -1,6 +1,6 @@
 // What nobody took, of alerts and of events alike: listed, and sent again.
 import type { AlertStore } from '../store/alerts.ts';
-import type { TellingStore } from '../store/tellings.ts';
+import type { Tellings } from '../store/tellings.ts';
 import type { Letter } from './alert.ts';
 import { headline } from './plain.ts';
 
@@ -27,7 +27,7 @@ export interface DeadLetters {
 /** @param sinks and applications: the names in the settings. */
 export function createDeadLetters(
   letters: AlertStore,
-  tellings: TellingStore,
+  tellings: Pick<Tellings, 'hearing' | 'dead' | 'replay'>,
   sinks: readonly string[],
   applications: readonly string[],
 ): DeadLetters {

@@ -18,6 +18,17 @@ export const forceField = z
   .default(false)
   .meta({ description: 'Do it although something speaks against it.' });
 
+/** Where an act could not be told everywhere. */
+export const untoldField = z.array(z.number().int()).optional().meta({
+  description:
+    'Shards that are away, and could not be told. It holds there as well before anything is handed over again; absent where all have been told.',
+});
+
+/** The same as it goes into an answer. */
+export function untoldOf({ untold = [] }: Extract<Act, { readonly kind: 'done' }>): { untold_shards?: number[] } {
+  return untold.length === 0 ? {} : { untold_shards: [...untold] };
+}
+
 /** @throws ApiError for a key that is narrowed to other streams; `stream` is null for all of them. */
 export function mayMove({ name, streams }: Principal, stream: string | null): void {
   if (streams === null || (stream !== null && streams.includes(stream))) return;

@@ -44,7 +44,7 @@ const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: z
     .string()
-    .regex(/^em_[0-9A-HJKMNP-TV-Z]{26}$/, 'is not a cursor: pass next_cursor as it was given')
+    .regex(/^em_[0-9A-HJKMNP-TV-Z]{26}(?:[0-9A-HJKMNP-TV-Z]{2})?$/, 'is not a cursor: pass next_cursor as it was given')
     .optional(),
 });
 

@@ -21,6 +21,7 @@ export const errorTypes = {
   not_changeable: { status: 409, title: 'The message can no longer be changed like this' },
   needs_force: { status: 409, title: 'It would do harm, and is done only with force' },
   provider_quarantined: { status: 409, title: 'The provider is quarantined' },
+  cannot_add_shard: { status: 409, title: 'No shard can be added now' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
   validation_error: { status: 422, title: 'The request has faults' },

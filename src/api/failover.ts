@@ -6,7 +6,7 @@ import { parseDuration } from '../core/units.ts';
 import { failback, failover } from '../operate/failover.ts';
 import type { OperateParts } from '../operate/parts.ts';
 import { pinsShown } from '../operate/shown.ts';
-import { forceField, mayMove, notDone, reasonField } from './acts.ts';
+import { forceField, mayMove, notDone, reasonField, untoldField, untoldOf } from './acts.ts';
 import { actorOf, callerOf } from './auth.ts';
 import { documented } from './routes.ts';
 
@@ -22,7 +22,7 @@ const pinView = z
     until: time.nullable().meta({ description: 'When it ends by itself; null where only a person ends it.' }),
   })
   .meta({ id: 'Pin', description: 'An operator’s choice of provider; it wins over every verdict but a quarantine.' });
-const pinsView = z.object({ object: z.literal('list'), data: z.array(pinView) });
+const pinsView = z.object({ object: z.literal('list'), data: z.array(pinView), untold_shards: untoldField });
 const failoverBody = z.strictObject({
   to: z.string().meta({ description: 'The provider.' }),
   stream: z.string().optional().meta({ description: 'All streams when absent; then pins of single streams end.' }),
@@ -73,7 +73,7 @@ export function failoverRoutes(app: FastifyInstance, parts: OperateParts): void 
       const forMs = duration === undefined ? null : parseDuration(duration);
       const came = await failover(parts, actorOf(request), { to, stream, reason, forMs, force });
       if (came.kind !== 'done') throw notDone(came);
-      return reply.send(shown(came.pins));
+      return reply.send({ ...shown(came.pins), ...untoldOf(came) });
     },
   });
 
@@ -91,7 +91,7 @@ export function failoverRoutes(app: FastifyInstance, parts: OperateParts): void 
       mayMove(callerOf(request), stream);
       const came = await failback(parts, actorOf(request), stream, reason);
       if (came.kind !== 'done') throw notDone(came);
-      return reply.send(shown(came.pins));
+      return reply.send({ ...shown(came.pins), ...untoldOf(came) });
     },
   });
 }

@@ -27,7 +27,7 @@ export interface ProviderRouteParts {
   }[];
   readonly streams: Readonly<Record<string, { readonly providers: readonly string[] }>>;
   readonly world: () => World;
-  readonly evidence: EvidenceStore;
+  readonly evidence: Pick<EvidenceStore, 'read'>;
   readonly windowMs: number;
   readonly sandbox: SandboxStore;
   readonly audit: Audit;

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { OperateParts } from '../operate/parts.ts';
 import { quarantine, release } from '../operate/quarantine.ts';
-import { forceField, mayMove, notDone, reasonField } from './acts.ts';
+import { forceField, mayMove, notDone, reasonField, untoldField, untoldOf } from './acts.ts';
 import { actorOf, callerOf } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { documented } from './routes.ts';
@@ -34,9 +34,10 @@ const quarantineView = z
     on_the_wire: z.number().meta({ description: 'Attempts that had begun before; they finish and are recorded.' }),
     stranded: z.array(z.string()).meta({ description: 'Streams of which now no provider carries mail.' }),
     incident: z.string().nullable().meta({ description: 'The incident; null while it is being opened.' }),
+    untold_shards: untoldField,
   })
   .meta({ id: 'Quarantine', description: 'A provider that an operator has taken out.' });
-const releaseView = z.object({ object: z.literal('release'), provider: z.string() });
+const releaseView = z.object({ object: z.literal('release'), provider: z.string(), untold_shards: untoldField });
 
 /** Adds both routes. */
 export function quarantineRoutes(app: FastifyInstance, operate: OperateParts, parts: QuarantineRouteParts): void {
@@ -67,6 +68,7 @@ export function quarantineRoutes(app: FastifyInstance, operate: OperateParts, pa
         stranded: [...came.stranded],
         // It stands whatever becomes of this: the monitor opens what is missing.
         incident: await parts.incidentFor(provider).catch(() => null),
+        ...untoldOf(came),
       });
     },
   });
@@ -88,7 +90,7 @@ export function quarantineRoutes(app: FastifyInstance, operate: OperateParts, pa
       const came = await release(operate, actorOf(request), provider, reason);
       if (came.kind !== 'done') throw notDone(came);
       await parts.incidentFor(provider).catch(() => null);
-      return reply.send({ object: 'release', provider });
+      return reply.send({ object: 'release', provider, ...untoldOf(came) });
     },
   });
 

@@ -28,6 +28,7 @@ import { type OpsParts, opsRoutes } from './ops.ts';
 import { type ProviderRouteParts, providerRoutes } from './providers.ts';
 import { type QuarantineRouteParts, quarantineRoutes } from './quarantine.ts';
 import { type RescueRouteParts, rescueRoutes } from './rescue.ts';
+import { type ShardRouteParts, shardRoutes } from './shards.ts';
 import { type SuppressionRouteParts, suppressionRoutes } from './suppressions.ts';
 import { summary } from './take.ts';
 import { addTracing } from './tracing.ts';
@@ -50,6 +51,7 @@ export interface ApiParts {
   readonly rescue: RescueRouteParts;
   readonly webhooks: WebhookRouteParts;
   readonly alerts: AlertRouteParts;
+  readonly shards: ShardRouteParts;
 }
 
 /** What the server is made of. Durations in ms, sizes in bytes. */
@@ -233,6 +235,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     rescueRoutes(scope, api.rescue);
     incidentRoutes(scope, api.incidents);
     alertRoutes(scope, api.alerts);
+    shardRoutes(scope, api.shards);
     await webhookRoutes(scope, api.webhooks);
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());

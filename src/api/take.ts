@@ -6,20 +6,13 @@ import type { Accepted, Intake } from '../intake/accept.ts';
 import { type Draft, toDraft } from '../intake/draft.ts';
 import type { SendRules } from '../intake/rules.ts';
 import { senderAllowed } from '../intake/senders.ts';
+import type { Refusal } from '../intake/shards.ts';
 import type { Turnstile } from '../intake/turnstile.ts';
 import type { Principal } from '../store/api-keys.ts';
 import { isAway, isUntouched } from '../store/away.ts';
 import { callerOf } from './auth.ts';
 import { ApiError, type FaultView } from './errors.ts';
 import { traceOf } from './tracing.ts';
-
-/** Why mail is not taken in now, in words for its sender. */
-export interface Refusal {
-  readonly why: string;
-  readonly retryAfterSeconds: number;
-  /** The store does not answer, so nobody can tell whether an earlier request was accepted. */
-  readonly blind: boolean;
-}
 
 /** What taking in is made of. */
 export interface TakeParts {
@@ -30,8 +23,8 @@ export interface TakeParts {
   readonly closing: () => boolean;
   /** The lane of a stream; null where there is no such stream. */
   readonly laneOf: (stream: string) => Lane | null;
-  /** Why no mail of these streams can be taken in now, and when to ask again; null when it can. */
-  readonly refusing: (streams: readonly string[]) => Refusal | null;
+  /** Why no mail of these streams can be taken in now from this API key, with this idempotency key, and when to ask again; null when it can. */
+  readonly refusing: (streams: readonly string[], sentBy: string, idempotencyKey: string | null) => Refusal | null;
   readonly accepted: (stream: string, status: Status) => void;
 }
 
@@ -112,7 +105,11 @@ export function createTake(parts: TakeParts): Take {
         const why = 'The service is shutting down.';
         return await refused({ why, retryAfterSeconds: 5, blind: false }, 'shutting_down');
       }
-      const refusal = parts.refusing(drafts.map(({ stream }) => stream));
+      const refusal = parts.refusing(
+        drafts.map(({ stream }) => stream),
+        caller.id,
+        asked.idempotencyKey,
+      );
       if (refusal) return await refused(refusal, 'store_unavailable');
       const accepted = await intake.accept({ drafts, ...asked }).catch((error: unknown) => {
         throw isAway(error) ? notConfirmed(error, asked.idempotencyKey) : error;

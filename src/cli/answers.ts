@@ -98,6 +98,16 @@ export interface QuarantineAnswer {
   readonly incident: string | null;
 }
 
+/** A shard of the store: GET /v1/shards. */
+export interface ShardAnswer {
+  readonly number: number;
+  readonly tag: string;
+  readonly state: 'open' | 'adding';
+  readonly opened_at: string | null;
+  readonly node: string | null;
+  readonly waiting: number | null;
+}
+
 /** An API key: GET /v1/keys. `key` only once, when it is made. */
 export interface KeyAnswer {
   readonly id: string;

@@ -17,6 +17,7 @@ import { addRescue } from './rescue.ts';
 import { scenarios } from './scenarios.ts';
 import { addSend } from './send.ts';
 import { type CommandParts, createSession, surroundings, withJson } from './session.ts';
+import { addShards } from './shards.ts';
 import { columns, plain, toned } from './terminal.ts';
 
 const mostPerSecond = 200;
@@ -101,6 +102,7 @@ export function addCommands(program: Command, parts: CommandParts): void {
   addExposure(program, session);
   addAudit(program, session);
   addAlerts(program, session);
+  addShards(program, session);
 
   function listScenarios(json: boolean): void {
     if (json) print(scenarios.map(({ name, does, expected }) => ({ name, does, expected: expected.state })));

@@ -20,23 +20,29 @@ export interface Hands {
   close(): Promise<void>;
 }
 
-/** Through the API. */
-export function handsOf(client: Client): Hands {
+type Told = { readonly untold_shards?: readonly number[] };
+
+/** Through the API. @param untold called with the shards that could not be told of an act, where there are any. */
+export function handsOf(client: Client, untold: (shards: readonly number[]) => void): Hands {
+  function noting<Answer extends Told>(answer: Answer): Answer {
+    if (answer.untold_shards) untold(answer.untold_shards);
+    return answer;
+  }
   return {
     async failover({ stream, for: duration, ...rest }) {
       const body = { ...rest, ...(stream !== null && { stream }), ...(duration !== null && { for: duration }) };
-      return (await client.post<ListAnswer<PinAnswer>>('/v1/failover', body)).data;
+      return noting(await client.post<ListAnswer<PinAnswer> & Told>('/v1/failover', body)).data;
     },
     async failback(stream, reason) {
       const query = new URLSearchParams({ ...(stream !== null && { stream }), reason });
-      return (await client.delete<ListAnswer<PinAnswer>>(`/v1/failover?${query}`)).data;
+      return noting(await client.delete<ListAnswer<PinAnswer> & Told>(`/v1/failover?${query}`)).data;
     },
-    quarantine(provider, { since, ...rest }) {
+    async quarantine(provider, { since, ...rest }) {
       const path = `/v1/providers/${encodeURIComponent(provider)}/quarantine`;
-      return client.post<QuarantineAnswer>(path, { ...rest, ...(since !== null && { since }) });
+      return noting(await client.post<QuarantineAnswer & Told>(path, { ...rest, ...(since !== null && { since }) }));
     },
     async release(provider, reason) {
-      await client.post(`/v1/providers/${encodeURIComponent(provider)}/release`, { reason });
+      noting(await client.post<Told>(`/v1/providers/${encodeURIComponent(provider)}/release`, { reason }));
     },
     close: async () => {},
   };

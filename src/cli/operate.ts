@@ -33,7 +33,11 @@ export function addOperate(program: Command, session: Session): void {
         throw new Misuse('--config goes with --break-glass: the service itself knows its settings.');
       const hands = options.breakGlass
         ? await parts.breakGlass(options.config)
-        : handsOf(clientFrom(parts.env, parts.fetch));
+        : handsOf(clientFrom(parts.env, parts.fetch), (shards) =>
+            terminal.complain(
+              `Shard ${shards.join(', ')} is away and could not be told. It holds there as well before anything is handed over again.\n`,
+            ),
+          );
       await act(hands).finally(() => hands.close());
     });
   }

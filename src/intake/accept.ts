@@ -29,6 +29,8 @@ export interface Request {
   /** The id of the API key. Idempotency keys of different API keys are different keys. */
   readonly sentBy: string;
   readonly idempotencyKey: string | null;
+  /** The version of the list of shards by which a request with an idempotency key has come here; absent where there is no such list. */
+  readonly map?: number;
   /** The `traceparent` of the request, where it is traced. */
   readonly trace?: string | undefined;
 }
@@ -37,6 +39,14 @@ export interface Request {
 export type Accepted =
   | { readonly kind: 'accepted' | 'replayed'; readonly ids: readonly string[]; readonly statuses: readonly Status[] }
   | { readonly kind: 'conflict' };
+
+/** The list of shards by which a request has come here is over: nothing was accepted, and its key may belong elsewhere by now. */
+export class MovedFault extends Error {
+  constructor() {
+    // In words that the store itself has for it, so that it counts as away where nobody asks again.
+    super('TRYAGAIN the list of shards has just changed');
+  }
+}
 
 /** Takes mail in, durably. */
 export interface Intake {
@@ -51,6 +61,8 @@ export interface Intake {
    * a setting have changed. Null when it is no repeat.
    */
   repeat(request: Omit<Request, 'drafts'>): Promise<Accepted | null>;
+  /** What the key of a request was used for here before, also where that was another body; null when it was not. */
+  earlier(request: Omit<Request, 'drafts'>): Promise<Accepted | null>;
 }
 
 // A script of so many requests keeps Redis busy for a few milliseconds at most.
@@ -61,10 +73,11 @@ const turnsAtOnce = 25;
 /** Makes the intake of one process. `jobs` has to share the connection of `messages`: see `accept`. */
 export function createIntake(parts: IntakeParts): Intake {
   const { messages, jobs, seal, clock } = parts;
-  const keyOf = (sentBy: string, key: string, input: unknown) => ({
+  const keyOf = (sentBy: string, key: string, input: unknown, map?: number) => ({
     owner: sentBy,
     key,
     fingerprints: seal.hashes('fingerprint', canonical(input)),
+    ...(map !== undefined && { map }),
   });
 
   // Once the record is on disk the mail is accepted, and to say anything else would have it sent a second time by whoever asks again.
@@ -124,8 +137,16 @@ export function createIntake(parts: IntakeParts): Intake {
     );
   }
 
+  async function earlier({ input, sentBy, idempotencyKey }: Omit<Request, 'drafts'>): Promise<Accepted | null> {
+    if (idempotencyKey === null) return null;
+    const taken = await messages.taken(keyOf(sentBy, idempotencyKey, input));
+    if (taken === null || taken.kind === 'accepted' || taken.kind === 'moved') return null;
+    if (taken.kind === 'replayed') await finish(taken.ids);
+    return taken;
+  }
+
   return {
-    async accept({ drafts, input, sentBy, idempotencyKey, trace }) {
+    async accept({ drafts, input, sentBy, idempotencyKey, map, trace }) {
       const createdAt = clock();
       const batch = drafts.map((draft): NewMessage => {
         const { from, to, cc, bcc, replyTo, subject, headers, tags, metadata, text, html, attachments } = draft;
@@ -146,20 +167,19 @@ export function createIntake(parts: IntakeParts): Intake {
           ...(avoid && { avoid }),
         };
       });
-      const idempotency = idempotencyKey === null ? null : keyOf(sentBy, idempotencyKey, input);
+      const idempotency = idempotencyKey === null ? null : keyOf(sentBy, idempotencyKey, input, map);
       const taken = await write({ messages: batch, idempotency });
       if (taken.kind === 'replayed') await finish(taken.ids);
+      if (taken.kind === 'moved') throw new MovedFault();
       if (taken.kind !== 'accepted') return taken;
       return { kind: 'accepted', ids: batch.map(({ id }) => id), statuses: batch.map(firstStatus) };
     },
 
-    async repeat({ input, sentBy, idempotencyKey }) {
-      if (idempotencyKey === null) return null;
-      const taken = await messages.taken(keyOf(sentBy, idempotencyKey, input));
-      if (taken?.kind !== 'replayed') return null;
-      await finish(taken.ids);
-      return taken;
+    async repeat(request) {
+      const taken = await earlier(request);
+      return taken?.kind === 'replayed' ? taken : null;
     },
+    earlier,
   };
 }
 

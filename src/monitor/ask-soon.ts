@@ -24,7 +24,7 @@ const leastMs = 5_000;
  * @param knowsNothing told when the provider answers for one of them at least, and knows of no sign of life of any.
  */
 export function createAskSoon(
-  redis: Redis,
+  redises: () => readonly Redis[],
   providers: ReadonlyMap<string, Provider>,
   record: RecordParts,
   knowsNothing: (provider: string) => Promise<unknown>,
@@ -34,13 +34,15 @@ export function createAskSoon(
 
   async function silent(provider: string, from: number, to: number): Promise<string[]> {
     const ofEach = await Promise.all(
-      lanes.map(async (lane) => {
-        const key = keysOf(redis).unconfirmed(provider, lane);
-        return Promise.all([
-          redis.zrange(key, String(from), String(to), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES'),
-          redis.zrange(key, String(to), String(from), 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES'),
-        ]);
-      }),
+      redises().flatMap((redis) =>
+        lanes.map(async (lane) => {
+          const key = keysOf(redis).unconfirmed(provider, lane);
+          return Promise.all([
+            redis.zrange(key, String(from), String(to), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES'),
+            redis.zrange(key, String(to), String(from), 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES'),
+          ]);
+        }),
+      ),
     );
     const oldest = byTime(ofEach.flatMap(([old]) => old)).slice(0, most);
     const newest = byTime(ofEach.flatMap(([, fresh]) => fresh)).at(-1);

@@ -21,7 +21,7 @@ import type { Heard, Listener } from './listen.ts';
 /** What the monitor is made of. */
 export interface MonitorParts {
   readonly leadership: Leadership;
-  readonly evidence: EvidenceStore;
+  readonly evidence: Pick<EvidenceStore, 'read'>;
   readonly world: WorldView;
   readonly store: WorldStore;
   readonly subscriber: Redis;

@@ -19,11 +19,17 @@ export interface OperateParts {
 }
 
 /**
- * What came of an act. `done`: with the pins as they are now; `changed` is false when all was so already. `refused`: it would do harm, and is
+ * What came of an act. `done`: with the pins as they are now; `changed` is false when all was so already; `untold`: shards that could not be told
+ * of it, as they are away. `refused`: it would do harm, and is
  * done all the same when it is forced. `never`: not even then. `fault`: what was asked for cannot be.
  */
 export type Act<More = unknown> =
-  | ({ readonly kind: 'done'; readonly changed: boolean; readonly pins: ReadonlyMap<string, Pin> } & More)
+  | ({
+      readonly kind: 'done';
+      readonly changed: boolean;
+      readonly pins: ReadonlyMap<string, Pin>;
+      readonly untold?: readonly number[];
+    } & More)
   | { readonly kind: 'refused'; readonly reasons: readonly string[] }
   | { readonly kind: 'never'; readonly reason: string }
   | { readonly kind: 'fault'; readonly path: string; readonly message: string };
@@ -45,14 +51,15 @@ export async function act<More>(
   for (let race = 0; race < mostRaces; race++) {
     const now = await world.read();
     const step = decide(now);
-    if ('end' in step) return step.end;
+    // Who says it again may be mending what was half done.
+    if ('end' in step) return step.end.kind === 'done' ? { ...step.end, untold: await byHand.everywhere() } : step.end;
     if (!(await byHand.change(now, step.write, actor, step.entry))) continue;
     const pins = new Map(now.pins);
     for (const [stream, pin] of step.write.pins ?? []) {
       if (pin) pins.set(stream, pin);
       else pins.delete(stream);
     }
-    return { kind: 'done', changed: true, pins, ...step.more };
+    return { kind: 'done', changed: true, pins, ...step.more, untold: await byHand.everywhere() };
   }
   throw new Error(`the world kept changing: nothing was done after ${mostRaces} tries`);
 }

@@ -16,7 +16,6 @@ import { createPlaces } from '../outgoing/places.ts';
 import { createOutgoing, type Outgoing } from '../outgoing/post.ts';
 import type { Rescue } from '../rescue/rescue.ts';
 import { alertsSender } from '../store/audience.ts';
-import { takeCensus } from '../store/census.ts';
 import { createMessages } from '../store/messages.ts';
 import { streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
@@ -61,7 +60,7 @@ export function alertParts(shared: Shared, audit: AlertRouteParts['audit']): Ale
 
 /** Starts the outbox, and gives what the leading monitor has to do. */
 export function runAlerts(shared: Shared, rescue: Pick<Rescue, 'stateOf'>): Chore[] {
-  const { config, log, clock, workRedis, letters: store } = shared;
+  const { config, log, clock, letters: store } = shared;
   const { alerts } = config;
   const outgoing = openOutgoing(shared);
   const sinks = openSinks(shared, outgoing);
@@ -88,7 +87,7 @@ export function runAlerts(shared: Shared, rescue: Pick<Rescue, 'stateOf'>): Chor
     streams: streamModes(shared),
     sinks: names,
     applications: () => Promise.all(Object.keys(config.webhooks).map((name) => hearingOf(shared, name))),
-    census: () => takeCensus(workRedis),
+    census: shared.census,
     // Whoever has chosen `relaxed` knows.
     weaknesses: () => (config.redis.durability === 'strict' ? shared.vitals.weaknesses() : []),
     quotaLow: alerts.quota_low,
@@ -130,18 +129,17 @@ function linkBy(link: string | null, publicUrl: string | null): (about: Linked) 
 
 // Mail of our own goes the way of all mail, from the intake on. The id of its letter is its idempotency key: however often the letter is tried, it
 // is one mail.
-function sendOwn({
-  config,
-  clock,
-  intakeRedis,
-  jobs,
-  seal,
-  replicated,
-}: Shared): (mail: OwnMail) => Promise<string | null> {
+function sendOwn({ config, clock, seal, shards, replicated }: Shared): (mail: OwnMail) => Promise<string | null> {
   const { streams, limits, server } = config;
   const newUlid = createUlid();
-  const messages = createMessages(intakeRedis, seal, config.retention);
-  const intake = createIntake({ messages, jobs, seal, streams, newId: (at) => `em_${newUlid(at)}`, clock, replicated });
+  // In the first shard, where alerts are.
+  const { intakeRedis, jobs } = shards.first;
+  const intake = createIntake({
+    ...{ jobs, seal, streams, clock },
+    messages: createMessages(intakeRedis, seal, config.retention),
+    newId: (at) => `em_${newUlid(at)}`,
+    replicated: () => replicated(intakeRedis),
+  });
   return async ({ once, avoid, ...mail }) => {
     const input = { ...mail, tags: [{ name: 'alert', value: once }], on_unknown: 'resend' };
     const result = toDraft(input, { now: clock(), limits, maxBytes: server.body_limit, streams });

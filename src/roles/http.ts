@@ -2,20 +2,27 @@
 import { type ApiParts, buildServer } from '../api/server.ts';
 import { isDistrusted } from '../core/quarantine.ts';
 import { addFlag } from '../gauges.ts';
-import { createIntake } from '../intake/accept.ts';
+import { createIntake, type Intake } from '../intake/accept.ts';
 import { createAdmission } from '../intake/admission.ts';
 import { createChanges } from '../intake/change.ts';
+import { type Inlet, shardedIntake } from '../intake/shards.ts';
 import { createTurnstile } from '../intake/turnstile.ts';
 import { marginMs } from '../monitor/verdicts.ts';
 import { incidentFor } from '../operate/incident.ts';
 import { createApiKeys } from '../store/api-keys.ts';
 import { alertsSender } from '../store/audience.ts';
-import { createMessages } from '../store/messages.ts';
 import { createTails } from '../store/queue.ts';
 import { createSeen } from '../store/seen.ts';
+import { homesOf, openShards } from '../store/shards/homes.ts';
+import { idIn } from '../store/shards/ids.ts';
+import { each } from '../store/shards/many.ts';
+import { manyMessages } from '../store/shards/messages.ts';
+import { shardDesk } from './add-shard.ts';
 import { alertParts } from './alerts.ts';
 import { operateParts } from './operate.ts';
 import { openRescue } from './rescue.ts';
+import { laneSharesOf } from './sharded.ts';
+import type { Shard } from './shards.ts';
 import type { Shared } from './shared.ts';
 import { createUlid } from './ulid.ts';
 
@@ -54,7 +61,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
     apiKeys,
     envKey: options.adminKey !== null,
     streams: Object.keys(config.streams),
-    emails: emailParts(shared, options, (at) => `em_${newUlid(at)}`),
+    emails: emailParts(shared, options, newUlid),
     providers: {
       providers: Object.entries(config.providers).map(([name, settings]) => ({
         name,
@@ -97,6 +104,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
     incidents: { incidents: shared.incidents, audit, rescueOf: async ({ id }) => rescue.stateOf(id) },
     rescue: { rescue, audit, windowOf: (id) => swallowedBy(shared, id) },
     alerts: alertParts(shared, audit),
+    shards: { shards: shardDesk(shared), audit },
     webhooks: {
       providers: shared.adapters,
       arrived: shared.ingress.arrived,
@@ -120,9 +128,15 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
       options.attached() ? null : 'The workers do not take mail.',
     ].filter((fault) => fault !== null);
     const weaknesses = [...vitals.weaknesses()];
+    // One of several that is away: the others go on.
+    const away = shared.sharded && vitals.refusing() === null ? shared.shards.all() : [];
+    const partly = away.flatMap((one) => {
+      const why = one.vitals.refusing();
+      return why === null ? [] : [`Shard ${one.number}: ${why}`];
+    });
     return config.redis.durability === 'strict'
-      ? { faults: [...faults, ...weaknesses], notes: [] }
-      : { faults, notes: weaknesses };
+      ? { faults: [...faults, ...weaknesses], notes: partly }
+      : { faults, notes: [...weaknesses, ...partly] };
   };
   addFlag(
     metrics.registry,
@@ -157,22 +171,16 @@ async function swallowedBy({ incidents, clock }: Shared, id: string) {
   return { provider: incident.provider, from: incident.silentSince - marginMs, to: incident.closedAt ?? clock() };
 }
 
-function emailParts(shared: Shared, { closing, api }: HttpOptions, newId: (at: number) => string): ApiParts['emails'] {
-  const { config, clock, intakeRedis, jobs, seal, metrics, vitals, replicated } = shared;
+function emailParts(shared: Shared, options: HttpOptions, newUlid: (at: number) => string): ApiParts['emails'] {
+  const { config, clock, jobs, metrics, shards } = shared;
   const { streams, limits } = config;
-  // The same store functions on the intake's own connection: a record must reach Redis before its job does.
-  const messages = createMessages(intakeRedis, seal, config.retention, shared.audience);
-  const admission = createAdmission({
-    tails: createTails(intakeRedis),
-    limits,
-    fullness: vitals.fullness,
-    clock,
-    log: shared.log,
-  });
-  // Only who lets mail in has to look.
-  if (api) shared.atEnd(admission.start());
+  const inlets = each(shards, (shard) => inletOf(shared, shard, options, newUlid));
+  // On the intake's own connections, as is all that somebody waits for.
+  const messages = shared.sharded
+    ? manyMessages(each(shards, (shard) => shard.intakeMessages))
+    : shards.first.intakeMessages;
   return {
-    intake: createIntake({ messages, jobs, seal, streams, newId, clock, replicated }),
+    ...(shared.sharded ? overAll(shared, inlets.all) : inlets.all()[0]!),
     audit: shared.audit,
     changes: createChanges({ messages, jobs, streams, clock, moved: metrics.observer.moved }),
     messages,
@@ -188,7 +196,43 @@ function emailParts(shared: Shared, { closing, api }: HttpOptions, newId: (at: n
       () => performance.eventLoopUtilization(),
     ),
     laneOf: (stream) => (Object.hasOwn(streams, stream) ? streams[stream]!.priority : null),
-    closing,
+    closing: options.closing,
+    accepted: metrics.accepted,
+  };
+}
+
+function inletOf(
+  shared: Shared,
+  shard: Shard,
+  { api }: HttpOptions,
+  newUlid: (at: number) => string,
+): Inlet & { readonly intake: Intake } {
+  const { config, clock, seal, shards } = shared;
+  const { streams, limits } = config;
+  const { intakeRedis, jobs, number, vitals } = shard;
+  const admission = createAdmission({
+    tails: createTails(intakeRedis),
+    limits: {
+      ...limits,
+      get queue_depth() {
+        return laneSharesOf(limits.queue_depth, shards);
+      },
+    },
+    fullness: vitals.fullness,
+    clock,
+    log: shared.log,
+  });
+  // Only who lets mail in has to look.
+  if (api) shared.atEnd(admission.start());
+  return {
+    number,
+    intake: createIntake({
+      ...{ jobs, seal, streams, clock },
+      // A record must reach Redis before its job does: both go the same way.
+      messages: shard.intakeMessages,
+      newId: (at) => idIn(number, newUlid(at)),
+      replicated: () => shared.replicated(intakeRedis),
+    }),
     refusing(asked) {
       const away = vitals.refusing();
       if (away !== null) return { why: away, retryAfterSeconds: 5, blind: !vitals.answers() };
@@ -198,6 +242,21 @@ function emailParts(shared: Shared, { closing, api }: HttpOptions, newId: (at: n
       }
       return null;
     },
-    accepted: metrics.accepted,
   };
+}
+
+function overAll({ shards, clock }: Shared, inlets: () => readonly Inlet[]) {
+  const of = (number: number) => inlets().find((one) => one.number === number)!;
+  const intake = shardedIntake(
+    {
+      all: () => openShards(shards.map()).map(({ number }) => of(number)),
+      homes(sentBy, key) {
+        const { home, before } = homesOf(shards.map(), sentBy, key, clock());
+        return { map: shards.map().version, home: of(home), before: before.map(of) };
+      },
+      refresh: shards.refresh,
+    },
+    clock,
+  );
+  return { intake, refusing: intake.refusing };
 }

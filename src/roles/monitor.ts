@@ -12,7 +12,10 @@ import { sweepChore, trimChore } from '../monitor/sweep.ts';
 import { createVerdicts } from '../monitor/verdicts.ts';
 import { cameBack, createWaker, isAlone, movedByHand } from '../monitor/wake.ts';
 import { createLeadership } from '../store/leader.ts';
+import { each } from '../store/shards/many.ts';
+import { addingChore } from './add-shard.ts';
 import { runAlerts } from './alerts.ts';
+import { everywhere } from './everywhere.ts';
 import { openRescue, streamModes } from './rescue.ts';
 import type { Shared } from './shared.ts';
 import { createUlid } from './ulid.ts';
@@ -22,16 +25,21 @@ const leaseMs = 5_000;
 
 /** Starts it; it stops with the process. */
 export async function runMonitor(shared: Shared): Promise<void> {
-  const { config, clock, log, jobs, messages, metrics, workRedis, world } = shared;
-  const waker = createWaker(
-    workRedis,
-    messages,
-    jobs,
-    world.current,
-    config.streams,
-    config.health.probe_interval,
-    log,
+  const { config, clock, log, messages, metrics, shards, workRedis, world } = shared;
+  const wakers = each(shards, (shard) =>
+    createWaker(
+      shard.workRedis,
+      shard.messages,
+      shard.jobs,
+      world.current,
+      config.streams,
+      config.health.probe_interval,
+      log,
+    ),
   );
+  const wakeAll = () => {
+    for (const waker of wakers.all()) waker.wakeAll();
+  };
   const selfProbe = createSelfProbe({
     publicUrl: config.server.public_url,
     everyMs: config.health.self_probe,
@@ -39,7 +47,17 @@ export async function runMonitor(shared: Shared): Promise<void> {
     clock,
     log,
   });
-  const askSoon = createAskSoon(workRedis, shared.adapters, shared.record, shared.traffic.asked, log);
+  const askSoon = createAskSoon(
+    () =>
+      shards
+        .all()
+        .map((shard) => shard.workRedis)
+        .filter(({ status }) => status === 'ready'),
+    shared.adapters,
+    shared.record,
+    shared.traffic.asked,
+    log,
+  );
   const rescue = openRescue(shared);
   const streams = streamModes(shared);
   const newUlid = createUlid();
@@ -95,8 +113,17 @@ export async function runMonitor(shared: Shared): Promise<void> {
       selfProbe.chore,
       rescue.chore,
       accountChore(shared.adapters, shared.accounts, config.health.account_check, clock, Math.random, shared.judgeSoon),
-      pollChore(workRedis, messages, shared.adapters, config.delivery.polls, shared.record),
-      sweepChore(workRedis, messages, jobs, clock, log),
+      everywhere(shards, (shard) =>
+        pollChore(
+          shard.workRedis,
+          shard.messages,
+          shared.adapters,
+          config.delivery.polls / shards.count(),
+          shared.record,
+        ),
+      ),
+      everywhere(shards, (shard) => sweepChore(shard.workRedis, shard.messages, shard.jobs, clock, log)),
+      ...(shared.sharded ? [addingChore(shared)] : []),
       trimChore(
         messages,
         shared.exposures,
@@ -106,21 +133,21 @@ export async function runMonitor(shared: Shared): Promise<void> {
         clock,
       ),
       sandboxEventsChore(shared.sandbox, shared.record),
-      waker.probeChore,
+      everywhere(wakers, (waker) => waker.probeChore),
       pinChore(world.current, shared.byHand, clock, log),
       ...alerts,
     ],
     // What the last leader may have left undone: a provider came back, and nobody was woken.
-    led: waker.wakeAll,
+    led: wakeAll,
     clock,
     log,
   });
   world.onChange((now, before) => {
-    if ((cameBack(now, before) || movedByHand(now, before)) && monitor.leads()) waker.wakeAll();
+    if ((cameBack(now, before) || movedByHand(now, before)) && monitor.leads()) wakeAll();
   });
   addFlag(metrics.registry, 'mailover_leader', '1 while the monitor of this process leads.', monitor.leads);
   shared.atEnd(async () => {
     await monitor.close();
-    await waker.idle();
+    await Promise.all(wakers.all().map((waker) => waker.idle()));
   });
 }

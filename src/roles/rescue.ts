@@ -1,6 +1,5 @@
 // The rescue of swallowed mail, as the monitor runs it and the API approves it.
 import { createRescue, type Rescue } from '../rescue/rescue.ts';
-import { createRescues } from '../store/rescues.ts';
 import type { Shared } from './shared.ts';
 
 /** Which providers carry a stream, and whether verdicts on them move its mail. */
@@ -31,7 +30,7 @@ export function openRescue(shared: Shared): Rescue {
   return createRescue({
     messages: shared.messages,
     jobs: shared.jobs,
-    rescues: createRescues(shared.workRedis, config.retention.incidents),
+    rescues: shared.rescues,
     world: shared.world.current,
     streams: Object.fromEntries(streams),
     providers: shared.providers,

@@ -14,28 +14,23 @@ import { createAccounts } from '../store/accounts.ts';
 import { createAlertStore } from '../store/alerts.ts';
 import { createAudience } from '../store/audience.ts';
 import { createAudit } from '../store/audit.ts';
+import { isAway } from '../store/away.ts';
 import { createByHand } from '../store/by-hand.ts';
-import { takeCensus } from '../store/census.ts';
-import { connect, type Role, whenReady } from '../store/connection.ts';
+import { clusterAt, connect, type Role, whenReady } from '../store/connection.ts';
 import { checkDurability } from '../store/durability.ts';
-import { createEvidence } from '../store/evidence.ts';
-import { createExposures } from '../store/exposures.ts';
 import { createIncidents } from '../store/incidents.ts';
 import { createIngress } from '../store/ingress.ts';
-import { nudgeChannel } from '../store/keys.ts';
-import { createMessages } from '../store/messages.ts';
+import { firstTag, nudgeChannel } from '../store/keys.ts';
 import { createOddities } from '../store/oddities.ts';
-import { createJobs } from '../store/queue.ts';
 import { onReplicas } from '../store/replicas.ts';
 import { createSandboxStore } from '../store/sandbox.ts';
 import { createSeal } from '../store/seal.ts';
 import { createSuppressions } from '../store/suppressions.ts';
-import { createTellings } from '../store/tellings.ts';
-import { createTraffic } from '../store/traffic.ts';
-import { watchVitals } from '../store/vitals.ts';
 import { createWorldStore, watchWorld } from '../store/world.ts';
 import { noTraces, type Traces } from '../tracing/traces.ts';
 import type { RecordParts } from '../webhooks/record.ts';
+import { storeOf } from './sharded.ts';
+import { followShards, makeShard, onlyShard, openLines } from './shards.ts';
 import { StartFault } from './start-fault.ts';
 import { openStore, sealingKeys } from './store.ts';
 
@@ -66,14 +61,10 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     atEnd(() => client.disconnect());
     return client;
   };
-  // Two for requests: a body of megabytes on its way to a worker must not hold up somebody's POST.
-  const intakeRedis = open('request');
-  const workRedis = open('request');
+  const lines = openLines(place, firstTag, clock, log);
+  const { intakeRedis, workRedis } = lines;
+  for (const client of [intakeRedis, workRedis]) atEnd(() => client.disconnect());
   const subscriber = open('worker');
-  let readySince = clock();
-  workRedis.on('ready', () => {
-    readySince = clock();
-  });
   await Promise.all([intakeRedis, workRedis, subscriber].map((client) => whenReady(client, readyWithinMs)));
   await requireDurability(workRedis, config.redis.durability, log);
 
@@ -81,17 +72,28 @@ export async function openShared(config: Config, { log, clock, version, redisBin
   const seal = createSeal(await sealingKeys(config, embedded));
   const providerNames = Object.keys(config.providers);
   const audience = createAudience(Object.entries(config.webhooks).map(([name, its]) => ({ name, ...its })));
-  const messages = createMessages(workRedis, seal, config.retention, audience);
-  const suppressions = createSuppressions(workRedis, seal, clock);
-  const sandbox = createSandboxStore(workRedis, seal);
-  const jobs = createJobs(intakeRedis, clock);
-  atEnd(() => jobs.close());
+  const shardParts = {
+    ...{ place, seal, audience, me, clock, log, retention: config.retention },
+    evidence: { ...config.health, proven_for: config.delivery.proven_for },
+  };
+  const first = await makeShard({ number: 0, tag: firstTag, openedAt: 0 }, lines, shardParts);
+  const shards = clusterAt(place) === null ? onlyShard(first) : await followShards(first, subscriber, shardParts);
+  atEnd(() => shards.close());
+  for (const shard of shards.all().slice(1))
+    await requireDurability(shard.workRedis, config.redis.durability, log.child({ shard: shard.number })).catch(
+      unlessAway,
+    );
   const audit = createAudit(workRedis, seal, clock, log);
-  const worldStore = createWorldStore(workRedis, providerNames, clock);
+  const store = storeOf(shards, clusterAt(place) !== null, {
+    suppressions: createSuppressions(workRedis, seal, clock),
+    world: createWorldStore(workRedis, providerNames, clock),
+    byHand: createByHand(workRedis, audit),
+    seal,
+  });
+  const { messages, suppressions, jobs, tellings, traffic, vitals, world: worldStore } = store;
+  const sandbox = createSandboxStore(workRedis, seal);
   const world = await watchWorld(worldStore, subscriber);
   atEnd(() => world.close());
-  const vitals = await watchVitals(intakeRedis, me, clock);
-  atEnd(() => vitals.close());
   const metrics = createMetrics(providerNames, Object.keys(config.streams), version);
 
   const traces = await openTracing(config, me, version, log, clock, atEnd);
@@ -107,9 +109,7 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     [...providers].map(([name, { provider }]) => [name, provider]),
   );
   const { delivered } = metrics;
-  const traffic = createTraffic(workRedis, clock);
   const incidents = createIncidents(workRedis, config.retention.incidents, clock);
-  const tellings = createTellings(workRedis, audience);
   const letters = createAlertStore(workRedis);
   const [sinks, applications] = [Object.keys(config.alerts.sinks), Object.keys(config.webhooks)];
   const deadLetters = createDeadLetters(letters, tellings, sinks, applications);
@@ -120,7 +120,7 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     unconfirmed: messages.unconfirmed,
     finding: traffic.readFinding,
     incidents,
-    census: () => takeCensus(workRedis),
+    census: store.census,
     deadLetters: deadLetters.counts,
     clock,
   });
@@ -143,14 +143,21 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     clock,
     /** Unique to this process. */
     me,
+    place,
     open,
     intakeRedis,
-    /** Resolves once what was written last on `intakeRedis` is on as many replicas as the settings ask for. */
-    replicated: () => onReplicas(intakeRedis, config.redis.wait_replicas, config.redis.wait_timeout),
+    /** All shards of the store; of a store that is no cluster there is one. */
+    shards,
+    /** Rejects where the settings want more of this Redis than it keeps. */
+    requireDurability: (redis: Redis) => requireDurability(redis, config.redis.durability, log),
+    /** Does the store have a list of shards, which may grow? */
+    sharded: clusterAt(place) !== null,
+    /** What every shard has a copy of. */
+    copies: store.copies,
+    /** Resolves once what was written last on this connection is on as many replicas as the settings ask for. */
+    replicated: (redis: Redis) => onReplicas(redis, config.redis.wait_replicas, config.redis.wait_timeout),
     workRedis,
     subscriber,
-    /** When the connection to the store was last (re)established, epoch ms. */
-    readySince: () => readySince,
     seal,
     audience,
     tellings,
@@ -162,17 +169,19 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     sandbox,
     jobs,
     audit,
-    byHand: createByHand(workRedis, audit),
+    byHand: store.byHand,
+    census: store.census,
+    rescues: store.rescues,
     worldStore,
     world,
     vitals,
     metrics,
     traces,
-    evidence: createEvidence(workRedis, { ...config.health, proven_for: config.delivery.proven_for }),
+    evidence: store.evidence,
     traffic,
     accounts: createAccounts(workRedis),
     incidents,
-    exposures: createExposures(workRedis, seal, config.retention.messages),
+    exposures: store.exposures,
     ingress: createIngress(workRedis),
     oddities: createOddities(workRedis, seal),
     providerNames,
@@ -185,6 +194,11 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     },
     atEnd,
   };
+}
+
+// A shard that is away is looked at when it is back: see the vitals.
+function unlessAway(error: unknown): void {
+  if (!isAway(error)) throw error;
 }
 
 async function openTracing(

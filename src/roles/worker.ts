@@ -1,13 +1,20 @@
-// The role `worker`: takes messages from the queue and hands them over.
+// The role `worker`: takes messages from the queues of every shard and hands them over.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Lane, lanes } from '../core/message.ts';
+import type { Configured } from '../delivery/configured.ts';
 import { createDelivery } from '../delivery/deliver.ts';
 import { startEasing } from '../delivery/easing.ts';
+import type { Observer } from '../delivery/observer.ts';
 import { watchConsumers } from '../delivery/watchdog.ts';
 import { observe } from '../observe.ts';
 import { createConsumers } from '../store/queue.ts';
+import type { WorldView } from '../store/world.ts';
 import { recordEvent } from '../webhooks/record.ts';
 import { countMoves } from './moved.ts';
 import { streamModes } from './rescue.ts';
+import { laneSharesOf, shareOf } from './sharded.ts';
+import type { Shard } from './shards.ts';
 import type { Shared } from './shared.ts';
 import { runTellers } from './tell.ts';
 
@@ -24,44 +31,38 @@ const criticalAboutMs = 10_000;
 
 /** @param wedged called when making the consumers anew has not helped: the process should be replaced. */
 export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
-  const { config, clock, log, jobs } = shared;
+  const { config, clock, log, shards } = shared;
   const observer = observe(log, shared.metrics, clock);
   const moves = countMoves(shared.incidents);
-  const delivery = createDelivery({
-    messages: shared.messages,
-    evidence: shared.evidence,
-    suppressions: shared.suppressions,
-    world: shared.world,
-    providers: shared.providers,
-    streams: streamModes(shared),
-    settings: config.delivery,
-    recordEvent: (provider, event) => recordEvent(shared.record, provider, event),
-    bodiesMs: config.retention.bodies,
-    clock,
-    storeReadySince: shared.readySince,
-    traces: shared.traces,
-    observer: {
-      ...observer,
-      failedOver(message, options, took) {
-        observer.failedOver(message, options, took);
-        const preferred = options[0];
-        if (preferred && preferred.name !== took) moves.count(preferred.name);
-      },
-    },
-  });
   runTellers(shared);
-  let lastTurnAt = clock();
-  let lastCriticalAt = 0;
-  const consumers = createConsumers(
-    () => shared.open('worker'),
-    config.delivery.concurrency,
-    (turn, lane) => {
-      lastTurnAt = clock();
-      if (lane === 'critical') lastCriticalAt = lastTurnAt;
-      return delivery.take(turn, lane);
+  const lines: Line[] = [];
+  shared.atEnd(async () => {
+    const closed = await within(Promise.all(lines.map((line) => line.close())), config.server.shutdown_timeout);
+    for (const line of lines) line.letGo();
+    await moves.close();
+    if (closed) return;
+    log.warn(
+      { active: lines.reduce((sum, line) => sum + line.active(), 0) },
+      'attempts in flight did not finish in time; they count as unknown when their leases lapse',
+    );
+  });
+  const watching: Observer = {
+    ...observer,
+    failedOver(message, options, took) {
+      observer.failedOver(message, options, took);
+      const preferred = options[0];
+      if (preferred && preferred.name !== took) moves.count(preferred.name);
     },
-    log,
-  );
+  };
+  let bulkAtATime = config.delivery.concurrency.bulk;
+  const resize = () => {
+    for (const line of lines) line.resize({ ...config.delivery.concurrency, bulk: bulkAtATime });
+  };
+  shards.forEach((shard) => {
+    lines.push(startLine(shared, shard, watching, wedged));
+    resize();
+  });
+  shards.onCount(resize);
   const delays = monitorEventLoopDelay({ resolution: delayResolutionMs });
   delays.enable();
   shared.atEnd(
@@ -71,24 +72,125 @@ export function runWorker(shared: Shared, wedged: () => void): RunningWorker {
         delays.reset();
         return lag;
       },
-      pressing: () => clock() - lastCriticalAt < criticalAboutMs,
+      pressing: () => lines.some((line) => clock() - line.lastCriticalAt() < criticalAboutMs),
       most: config.delivery.concurrency.bulk,
-      apply: (atATime) => consumers.limit('bulk', atATime),
+      apply(atATime) {
+        bulkAtATime = atATime;
+        resize();
+      },
     }),
   );
-  const watchdog = watchConsumers({ consumers, jobs, lastTurnAt: () => lastTurnAt, clock, log, wedged });
-  shared.atEnd(async () => {
-    watchdog.close();
-    delivery.stop();
-    const closed = await within(consumers.close(), config.server.shutdown_timeout);
-    await moves.close();
-    if (closed) return;
-    log.warn(
-      { active: consumers.active() },
-      'attempts in flight did not finish in time; they count as unknown when their leases lapse',
-    );
+  return { attached: () => lines.every((line) => line.attached()) };
+}
+
+/** The workers for one shard. */
+interface Line {
+  attached(): boolean;
+  active(): number;
+  /** When it last took critical mail, epoch ms. */
+  lastCriticalAt(): number;
+  /** Takes on its share of what the process works on at a time. */
+  resize(atATime: Readonly<Record<Lane, number>>): void;
+  close(): Promise<void>;
+  /** Closes what `close` could not. */
+  letGo(): void;
+}
+
+function startLine(shared: Shared, shard: Shard, observer: Observer, wedged: () => void): Line {
+  const { config, clock, log, shards } = shared;
+  const { jobs } = shard;
+  // Read at every use: with another shard each one's share is smaller.
+  const concurrency = () => laneSharesOf(config.delivery.concurrency, shards);
+  const delivery = createDelivery({
+    messages: shard.messages,
+    evidence: shard.evidence,
+    suppressions: shared.suppressions,
+    world: worldFor(shared, shard),
+    providers: new Map([...shared.providers].map(([name, its]) => [name, shareOfProvider(its, shards)])),
+    streams: streamModes(shared),
+    settings: {
+      ...config.delivery,
+      get concurrency() {
+        return concurrency();
+      },
+      get scouts() {
+        return shareOf(config.delivery.scouts, shards);
+      },
+      get polls() {
+        return config.delivery.polls / shards.count();
+      },
+    },
+    recordEvent: (provider, event) => recordEvent(shared.record, provider, event),
+    bodiesMs: config.retention.bodies,
+    clock,
+    storeReadySince: shard.readySince,
+    traces: shared.traces,
+    observer,
   });
-  return { attached: watchdog.attached };
+  const connections: ReturnType<Shard['open']>[] = [];
+  let lastTurnAt = clock();
+  let lastCriticalAt = 0;
+  const consumers = createConsumers(
+    () => {
+      const connection = shard.open('worker');
+      connections.push(connection);
+      return connection;
+    },
+    concurrency(),
+    (turn, lane) => {
+      lastTurnAt = clock();
+      if (lane === 'critical') lastCriticalAt = lastTurnAt;
+      return delivery.take(turn, lane);
+    },
+    log,
+  );
+  const watchdog = watchConsumers({ consumers, jobs, lastTurnAt: () => lastTurnAt, clock, log, wedged });
+  return {
+    attached: watchdog.attached,
+    active: consumers.active,
+    lastCriticalAt: () => lastCriticalAt,
+    resize(atATime) {
+      const shares = laneSharesOf(atATime, shards);
+      for (const lane of lanes) consumers.limit(lane, shares[lane]);
+    },
+    async close() {
+      watchdog.close();
+      delivery.stop();
+      await consumers.close();
+    },
+    letGo() {
+      for (const connection of connections) connection.disconnect();
+    },
+  };
+}
+
+// What a provider allows is meant for all shards together.
+function shareOfProvider(configured: Configured, shards: Shared['shards']): Configured {
+  return {
+    ...configured,
+    get maxConcurrency() {
+      return shareOf(configured.maxConcurrency, shards);
+    },
+    get maxRate() {
+      return configured.maxRate === null ? null : configured.maxRate / shards.count();
+    },
+  };
+}
+
+const againMs = 10;
+
+// Who was refused because the shard's copy is of another version reads the world anew, and has the copy be brought up to date.
+function worldFor({ world, copies }: Shared, shard: Shard): WorldView {
+  if (shard.number === 0) return world;
+  return {
+    ...world,
+    async refresh() {
+      const fresh = await world.refresh();
+      await copies.bring({ number: shard.number, redis: shard.workRedis });
+      await pause(againMs);
+      return fresh;
+    },
+  };
 }
 
 /** False when `work` takes longer than `ms`. */

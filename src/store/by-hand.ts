@@ -19,6 +19,8 @@ export interface ByHand {
   change(from: World, change: WorldChange, actor: Actor, entry: AuditChange): Promise<boolean>;
   /** Takes back a pin that has run out, if it is still that one. */
   endPin(stream: string, pin: Pin): Promise<boolean>;
+  /** Has every shard know what was changed; gives the numbers of those that could not be told. Needed after `change`, and safe to repeat. */
+  everywhere(): Promise<readonly number[]>;
   /** How many attempts have begun at a provider and not ended, as far as their leases say at `now` (epoch ms). */
   onTheWire(provider: string, now: number): Promise<number>;
 }
@@ -78,6 +80,7 @@ export function createByHand(redis: Redis, audit: Audit): ByHand {
     async endPin(stream, pin) {
       return (await endPinScript(redis, [keys.world], [pinField(stream), JSON.stringify(pin), worldChannel])) === 1;
     },
+    everywhere: async () => [],
     onTheWire: (provider, now) => redis.zcount(keys.inflight(provider), now, '+inf'),
   };
 }

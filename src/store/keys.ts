@@ -4,6 +4,11 @@ import type { Redis } from 'ioredis';
 /** The hash tag of the first shard: what is global lives there, and everything where there are no others. */
 export const firstTag = '{mailover}';
 
+/** A hash tag for the shard with this number; there are as many as one likes, each in a slot of its own. */
+export function shardTag(number: number, attempt: number): string {
+  return attempt === 0 ? `{mailover:${number}}` : `{mailover:${number}:${attempt}}`;
+}
+
 /** The keys of one shard. */
 export type Keys = ReturnType<typeof createKeys>;
 
@@ -94,6 +99,11 @@ export function createKeys(tag: string) {
     /** hash · number and link of the newest entry · never goes. */
     auditHead: `${tag}:audit-head`,
 
+    /** hash · all shards by number, and the version of this list · never goes. In the first shard only. */
+    shards: `${tag}:shards`,
+    /** string · set when this version of the list of shards is no longer in force: no idempotency key is to be taken by it · never goes: shards are few. */
+    mapOver: (version: number) => `${tag}:map-over:${version}`,
+
     /** string · the leading monitor's process · a lease. */
     leader: `${tag}:leader`,
 
@@ -162,6 +172,9 @@ export const keys = createKeys(firstTag);
 
 /** The channel on which any change of `world` is announced. Payload: the new version. */
 export const worldChannel = `${firstTag}:world-changed`;
+
+/** The channel on which any change of the list of shards is announced. Payload: the new version. */
+export const shardsChannel = `${firstTag}:shards-changed`;
 
 /** The channel on which a worker tells the monitor that fresh evidence is worth a look now. Payload: the provider. */
 export const nudgeChannel = `${firstTag}:nudge`;

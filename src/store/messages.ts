@@ -9,6 +9,7 @@ import type { Settlement } from './evidence.ts';
 import { type Keys, keysOf, nudgeChannel } from './keys.ts';
 import { acceptScript, beginScript, closeScript, saveScript } from './message-scripts.ts';
 import type { Seal } from './seal.ts';
+import { movedMark } from './shards/map.ts';
 
 /** What the sender asked for, without texts and attachments. Sealed at rest. */
 export type Envelope = Pick<
@@ -127,6 +128,8 @@ export interface Idempotency {
   readonly owner: string;
   readonly key: string;
   readonly fingerprints: readonly string[];
+  /** The version of the list of shards by which it has come to this one. */
+  readonly map?: number;
 }
 
 /** The messages of one request on their way into the store. */
@@ -140,7 +143,9 @@ export type Taken =
   | { readonly kind: 'accepted' }
   /** `statuses`: what the messages were when they were taken in, for the same answer again. */
   | { readonly kind: 'replayed'; readonly ids: readonly string[]; readonly statuses: readonly Status[] }
-  | { readonly kind: 'conflict' };
+  | { readonly kind: 'conflict' }
+  /** The key was routed by a list of shards that is over: it may belong to another shard by now. */
+  | { readonly kind: 'moved' };
 
 /** The messages in the store. All reject when it is away. */
 export interface Messages {
@@ -238,7 +243,10 @@ export function createMessages(
   // Under the newest sealing key first; a key that was used before a rotation is still known.
   const idempotencyKeys = ({ owner, key }: Idempotency) =>
     seal.hashes('idempotency', key).map((hash) => keys.idempotency(owner, hash));
+  // Looked at in the same step, as if it were one of the key's older names: what it holds says that the list is over.
+  const mapKeys = ({ map }: Idempotency) => (map === undefined ? [] : [keys.mapOver(map)]);
   const takenBefore = (stored: string, { fingerprints }: Idempotency): Taken => {
+    if (stored === movedMark) return { kind: 'moved' };
     const earlier = JSON.parse(stored) as { fingerprint: string; ids: string[]; statuses: Status[] };
     if (!fingerprints.includes(earlier.fingerprint)) return { kind: 'conflict' };
     return { kind: 'replayed', ids: earlier.ids, statuses: earlier.statuses };
@@ -335,7 +343,7 @@ export function createMessages(
         requests.length,
       ];
       for (const { messages, idempotency } of requests) {
-        const names = idempotency ? idempotencyKeys(idempotency) : [];
+        const names = idempotency ? [...idempotencyKeys(idempotency), ...mapKeys(idempotency)] : [];
         scriptKeys.push(...names);
         args.push(
           idempotency ? idempotencyValue(idempotency, messages) : '',

@@ -79,6 +79,9 @@ export interface TellingStore {
   replay(endpoint: string, id: string | null): Promise<number>;
 }
 
+/** What is done with tellings as a whole, and not by those who tell. */
+export type Tellings = Pick<TellingStore, 'note' | 'hearing' | 'dead' | 'replay'>;
+
 /** The short mark by which a telling is remembered as told. */
 export function markOf(key: string): string {
   return createHash('sha256').update(key).digest('base64url').slice(0, 10);

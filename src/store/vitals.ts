@@ -3,7 +3,7 @@
 import type { Redis } from 'ioredis';
 import { messageOf } from '../core/error.ts';
 import { checkDurability } from './durability.ts';
-import { keys } from './keys.ts';
+import { keysOf } from './keys.ts';
 
 /** What the latest look at the store has shown. */
 export interface Vitals {
@@ -36,7 +36,7 @@ export async function watchVitals(redis: Redis, me: string, clock: () => number)
     if (looking) return;
     looking = true;
     try {
-      const [memory] = await Promise.all([redis.info('memory'), redis.set(keys.alive(me), '1', 'PX', 10_000)]);
+      const [memory] = await Promise.all([redis.info('memory'), redis.set(keysOf(redis).alive(me), '1', 'PX', 10_000)]);
       const figure = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
       const most = figure('maxmemory');
       const used = figure('used_memory');

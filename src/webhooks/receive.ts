@@ -89,11 +89,20 @@ async function recordAll(
 ): Promise<void> {
   // Events about one message go one after the other: they would only get into each other's way.
   const rows = groupByMessage(events).values();
+  // A part of the store may be away: what belongs elsewhere is recorded all the same, and then all of it is asked for again.
+  const failed: unknown[] = [];
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
-      for (const row of rows) for (const event of row) await recordOne(parts, name, event, now);
+      for (const row of rows) {
+        try {
+          for (const event of row) await recordOne(parts, name, event, now);
+        } catch (error) {
+          failed.push(error);
+        }
+      }
     }),
   );
+  if (failed.length > 0) throw failed[0];
 }
 
 function groupByMessage(events: readonly ProviderEvent[]): Map<string, ProviderEvent[]> {

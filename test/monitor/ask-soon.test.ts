@@ -79,7 +79,13 @@ function asking(known: ReadonlyMap<string, Provider> = providers, redis = client
     saw: async () => {},
   };
   return {
-    askSoon: createAskSoon(redis, known, record, async (name) => knewNothing.push(name), log),
+    askSoon: createAskSoon(
+      () => [redis],
+      known,
+      record,
+      async (name) => knewNothing.push(name),
+      log,
+    ),
     later: (ms: number) => (now += ms),
   };
 }

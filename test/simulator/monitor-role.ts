@@ -31,7 +31,7 @@ export function startMonitorRole(ground: Ground, process: Process): void {
     clock: wall,
     log,
   });
-  const askSoon = createAskSoon(redis, adapters, record, shared.traffic.asked, log);
+  const askSoon = createAskSoon(() => [redis], adapters, record, shared.traffic.asked, log);
   let incidents = 0;
   const listener = ground.spare(
     createListener({
