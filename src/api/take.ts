@@ -45,17 +45,6 @@ export type Take = (
 export function createTake(parts: TakeParts): Take {
   const { intake } = parts;
 
-  /** Bulk mail stands in a row; critical mail has those in the row leave it time. */
-  async function turnOf(inputs: readonly unknown[]): Promise<(() => void) | null> {
-    const found = inputs.map((input) => {
-      const { stream } = (input ?? {}) as { stream?: unknown };
-      return parts.laneOf(typeof stream === 'string' ? stream : 'default');
-    });
-    if (found.includes('bulk')) return parts.turnstile.enter(inputs.length);
-    if (found.includes('critical')) parts.turnstile.hurried();
-    return () => {};
-  }
-
   async function readAll(
     inputs: readonly unknown[],
     caller: Principal,
@@ -82,12 +71,17 @@ export function createTake(parts: TakeParts): Take {
     async function refused({ why, retryAfterSeconds, blind }: Refusal, type: 'store_unavailable' | 'shutting_down') {
       const earlier = asked.idempotencyKey === null || blind ? null : await replay();
       if (earlier) return earlier;
-      // An earlier request with this key may have been; and nobody can look.
-      const none = blind && asked.idempotencyKey !== null ? 'Nothing was accepted just now' : 'Nothing was accepted';
-      throw new ApiError(type, `${why} ${none}; try again.`, { retryAfterSeconds });
+      throw new ApiError(type, `${why} ${nothing(blind ? asked.idempotencyKey : null)}`, { retryAfterSeconds });
     }
 
-    const leave = await turnOf(inputs);
+    const streams = inputs.map(streamOf);
+    const lanes = streams.map(parts.laneOf);
+    // Bulk mail stands in a row, where there is room for it at all; critical mail has those in the row leave it time.
+    const bulk = lanes.includes('bulk');
+    const full = bulk ? parts.refusing(streams, caller.id, asked.idempotencyKey) : null;
+    if (full) return refused(full, 'store_unavailable');
+    if (lanes.includes('critical')) parts.turnstile.hurried();
+    const leave = bulk ? await parts.turnstile.enter(inputs.length) : () => {};
     if (leave === null) {
       const why = 'Bulk mail comes in faster than it can be stored.';
       return refused({ why, retryAfterSeconds: 5, blind: false }, 'store_unavailable');
@@ -123,10 +117,21 @@ export function createTake(parts: TakeParts): Take {
   };
 }
 
+// What it says before anybody has looked whether it may.
+function streamOf(input: unknown): string {
+  const { stream } = (input ?? {}) as { stream?: unknown };
+  return typeof stream === 'string' ? stream : 'default';
+}
+
+// Of an earlier request with the same key nobody knows who cannot look.
+function nothing(key: string | null): string {
+  return `Nothing was accepted${key === null ? '' : ' just now'}; try again.`;
+}
+
 // Only what never reached the store, or was turned away by it, is known not to be accepted.
 function notConfirmed(error: unknown, key: string | null): ApiError {
   const detail = isUntouched(error)
-    ? 'The store cannot be reached or written. Nothing was accepted; try again.'
+    ? `The store cannot be reached or written. ${nothing(key)}`
     : key === null
       ? 'The store has not confirmed the mail: it may have been accepted or not. A repeat could be a second mail; with an Idempotency-Key it never is.'
       : 'The store has not confirmed the mail: it may have been accepted or not. Try again with the same Idempotency-Key: that tells, and never makes a second mail.';
