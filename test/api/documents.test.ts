@@ -171,6 +171,7 @@ test('every route of the app stands in it, and nothing else does', async () => {
       rescue: {},
       webhooks: { providers: new Map() },
       alerts: {},
+      shards: {},
     } as unknown as ApiParts,
     ops: {} as OpsParts,
     version: '0.0.0',

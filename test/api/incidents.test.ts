@@ -118,6 +118,7 @@ test('how far its rescue is stands in it, where it has one', async () => {
       suppressions: {},
       webhooks: { providers: new Map() },
       alerts: {},
+      shards: {},
       rescue: {},
       incidents: { incidents, audit: {}, rescueOf: async ({ id }: Incident) => (id === rescued.id ? rescue : null) },
     } as unknown as ApiParts,
