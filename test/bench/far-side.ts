@@ -15,10 +15,12 @@ export function openHttp(onMail: (body: string) => void, afterMs = 0): Promise<F
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
-      count += 1;
+      // The monitor asks about the account: that is no mail.
+      const isMail = request.method === 'POST';
+      if (isMail) count += 1;
       const body = JSON.stringify({ id: `made-up-${count}` });
       const answer = () => {
-        onMail(Buffer.concat(parts).toString('latin1'));
+        if (isMail) onMail(Buffer.concat(parts).toString('latin1'));
         response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
       };
       if (afterMs > 0) setTimeout(answer, afterMs);
@@ -68,10 +70,12 @@ function listening(server: ReturnType<typeof createSmtp>): Promise<FarSide> {
   });
 }
 
-/** Settings with one provider, the HTTP API on this port, and one stream. */
-export const toHttp = (port: number): Record<string, unknown> => ({
-  providers: {
-    only: { type: 'resend', api_key: 're_made_up', base_url: `http://127.0.0.1:${port}`, max_concurrency: 1_000 },
-  },
-  streams: { default: { providers: ['only'] } },
-});
+/** Settings with one provider, the HTTP API on this port, and one stream. @param secret of its webhooks, if it has any. */
+export function toHttp(port: number, secret?: string): Record<string, unknown> {
+  const url = `http://127.0.0.1:${port}`;
+  const only = { type: 'resend', api_key: 're_made_up', base_url: url, max_concurrency: 1_000 };
+  return {
+    providers: { only: { ...only, ...(secret && { webhook_secret: secret }) } },
+    streams: { default: { providers: ['only'] } },
+  };
+}

@@ -1,4 +1,4 @@
-// What a Redis and a process take: bytes of memory, bytes on disk.
+// What a Redis and a process take: memory, disk, processor, network.
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { until } from '../support/until.ts';
@@ -31,6 +31,24 @@ export async function quiet(redis: Redis): Promise<void> {
     },
     { within: 600_000, what: 'Redis to have rewritten its log', every: 50 },
   );
+}
+
+/** What Redis has used so far: seconds of processor, bytes on the network. */
+export async function used(redis: Redis): Promise<{ cpu: number; received: number; sent: number }> {
+  const [cpu, stats] = await Promise.all([info(redis, 'cpu'), info(redis, 'stats')]);
+  return {
+    cpu: Number(cpu.get('used_cpu_user')) + Number(cpu.get('used_cpu_sys')),
+    received: Number(stats.get('total_net_input_bytes')),
+    sent: Number(stats.get('total_net_output_bytes')),
+  };
+}
+
+/** Seconds of processor that a process has used so far. Linux only. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // Behind the name, which may hold anything; in hundredths, as Linux has it everywhere.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** The memory of a process, resident, in MB. Linux only. */

@@ -1,23 +1,18 @@
-// Storage: bytes of Redis' memory and of its log on disk for one mail, over its life; and the memory of each process, idle and busy.
+// Storage: bytes of Redis' memory and of its log on disk for one mail, over its life.
 import { afterAll, expect, test } from 'vitest';
 import { ownProviders, webhookSecret } from '../support/own-provider.ts';
 import { until } from '../support/until.ts';
-import { type FarSide, openHttp, toHttp } from './far-side.ts';
 import { note, sized } from './figures.ts';
 import { fillQueue } from './fill.ts';
 import { rate } from './load.ts';
-import { residentMb, rewritten, taken } from './observed.ts';
-import { authorized, mail, openSetting, type Setting } from './setting.ts';
+import { rewritten, taken } from './observed.ts';
+import { authorized, openSetting, type Setting } from './setting.ts';
 import { openWire, type Wire } from './wire.ts';
 
 const count = sized(10_000, 200);
 
-let far: FarSide | null = null;
 let setting: Setting | null = null;
-afterAll(async () => {
-  await setting?.close();
-  far?.close();
-});
+afterAll(() => setting?.close());
 
 async function listed(wire: Wire, status: string): Promise<number> {
   const { body } = await wire.call('GET', `/v1/emails?status=${status}&limit=1`);
@@ -82,36 +77,4 @@ test.each([1, 20])('storage of mails with %i KB of text', async (kilobytes) => {
   for (const each of [wire, hooks]) each.close();
   await setting.close();
   setting = null;
-});
-
-test.runIf(process.platform === 'linux')('memory of the processes', async () => {
-  far = await openHttp(() => {});
-  setting = await openSetting(toHttp(far.port));
-  const own = setting;
-  const processes = {
-    api: await own.serve('api'),
-    worker: await own.serve('worker'),
-    monitor: await own.serve('monitor'),
-  };
-  const roles = ['api', 'worker', 'monitor'] as const;
-  const wire = await openWire(processes.api.url, 64, authorized);
-  const most = { api: 0, worker: 0, monitor: 0 };
-  const look = () => {
-    for (const role of roles) most[role] = Math.max(most[role], residentMb(processes[role].pid));
-  };
-  const idleFrom = performance.now();
-  await until(() => performance.now() - idleFrom > sized(5_000, 100));
-  for (const role of roles) note({ name: `${role}, idle: memory`, unit: 'MB', value: residentMb(processes[role].pid) });
-  const watch = setInterval(look, 100);
-  await rate(sized(40_000, 200), 64, async (index) => {
-    expect((await wire.call('POST', '/v1/emails', mail(index))).status).toBe(202);
-  });
-  await until(async () => (await listed(wire, 'queued')) === 0, {
-    within: 300_000,
-    what: 'the queue to be empty',
-    every: 100,
-  });
-  clearInterval(watch);
-  for (const role of roles) note({ name: `${role}, as busy as can be: memory at most`, unit: 'MB', value: most[role] });
-  wire.close();
 });

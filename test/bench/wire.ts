@@ -10,7 +10,7 @@ export interface WireAnswer {
 /** Connections that stay open, each with one request at a time. */
 export interface Wire {
   /** Sends over the next free connection. Rejects when it breaks, or the end of the answer cannot be told. */
-  call(method: string, path: string, body?: string): Promise<WireAnswer>;
+  call(method: string, path: string, body?: string, headers?: Record<string, string>): Promise<WireAnswer>;
   close(): void;
 }
 
@@ -22,29 +22,33 @@ interface Line {
 
 const headEnd = Buffer.from('\r\n\r\n');
 
-/** Opens `count` connections to `url`. `headers` go with every request. */
+/** Opens `count` connections to `url`. `headers` go with every request; a call may have more. */
 export async function openWire(url: string, count: number, headers: Record<string, string> = {}): Promise<Wire> {
   const { hostname, port, host } = new URL(url);
   const lines = await Promise.all(Array.from({ length: count }, () => open(hostname, Number(port))));
   const free = [...lines];
   const waiting: ((line: Line) => void)[] = [];
-  const extra = Object.entries(headers)
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join('');
+  const written = (some: Record<string, string>) =>
+    Object.entries(some)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('');
+  const always = written(headers);
 
   async function take(): Promise<Line> {
     return free.pop() ?? new Promise((resolve) => waiting.push(resolve));
   }
 
   return {
-    async call(method, path, body = '') {
+    async call(method, path, body = '', more = {}) {
       const line = await take();
       try {
         return await new Promise<WireAnswer>((resolve, reject) => {
           line.answer = { resolve, reject };
           const length = Buffer.byteLength(body);
           const type = length > 0 ? `content-type: application/json\r\ncontent-length: ${length}\r\n` : '';
-          line.socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${extra}${type}\r\n${body}`);
+          line.socket.write(
+            `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${always}${written(more)}${type}\r\n${body}`,
+          );
         });
       } finally {
         const next = waiting.shift();
