@@ -1,12 +1,16 @@
 // The benchmarks still run, and report what they found: one of them, in its short form.
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { freshFolder } from '../support/run-folder.ts';
+import { until } from '../support/until.ts';
 import type { BenchReport } from './figures.ts';
 import { openLoop, quantile } from './load.ts';
+import { openWire } from './wire.ts';
 
 test('a short run shows its table and writes its file', { timeout: 120_000 }, async () => {
   const out = join(freshFolder('bench'), 'below', 'figures.json');
@@ -45,6 +49,25 @@ test('load comes when it is due, whether earlier calls are back or not', async (
   expect(late.length).toBeGreaterThan(240);
   expect(late.length).toBeLessThan(360);
   expect(quantile(late, 0)).toBeGreaterThanOrEqual(0);
+});
+
+test('a connection that the server has closed in the meantime is opened anew; answers may come in chunks', async () => {
+  const server = createServer((_, response) => {
+    response.write('{"long":');
+    setTimeout(() => response.end('true}'), 20);
+  });
+  let closed = 0;
+  server.on('connection', (socket) => socket.on('close', () => (closed += 1)));
+  server.keepAliveTimeout = 1;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const wire = await openWire(`http://127.0.0.1:${(server.address() as { port: number }).port}`, 1);
+  for (let time = 0; time < 2; time++) {
+    expect(await wire.call('GET', '/')).toEqual({ status: 200, body: '{"long":true}' });
+    await until(() => closed > time);
+  }
+  wire.close();
+  server.close();
 });
 
 test('quantiles', () => {

@@ -25,8 +25,8 @@ const headEnd = Buffer.from('\r\n\r\n');
 /** Opens `count` connections to `url`. `headers` go with every request; a call may have more. */
 export async function openWire(url: string, count: number, headers: Record<string, string> = {}): Promise<Wire> {
   const { hostname, port, host } = new URL(url);
-  const lines = await Promise.all(Array.from({ length: count }, () => open(hostname, Number(port))));
-  const free = [...lines];
+  const free = await Promise.all(Array.from({ length: count }, () => open(hostname, Number(port))));
+  const lines = new Set(free);
   const waiting: ((line: Line) => void)[] = [];
   const written = (some: Record<string, string>) =>
     Object.entries(some)
@@ -35,7 +35,13 @@ export async function openWire(url: string, count: number, headers: Record<strin
   const always = written(headers);
 
   async function take(): Promise<Line> {
-    return free.pop() ?? new Promise((resolve) => waiting.push(resolve));
+    const line = free.pop() ?? (await new Promise<Line>((resolve) => waiting.push(resolve)));
+    if (!line.socket.destroyed) return line;
+    // A server closes what has not been used for some time.
+    lines.delete(line);
+    const fresh = await open(hostname, Number(port));
+    lines.add(fresh);
+    return fresh;
   }
 
   return {
