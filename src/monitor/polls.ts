@@ -15,19 +15,20 @@ const atOnce = 20;
 const failedAgainMs = 3_600_000;
 
 /**
- * Asks each provider about its oldest quiet messages, at most `perSecond`. What it knows is recorded as the events that did not come.
+ * Asks each provider about its oldest quiet messages, at most `perSecond`, read anew when that changes. What it knows is recorded as the events that did not come.
  * Messages that show a sign of life leave the list by themselves.
  */
 export function pollChore(
   redis: Redis,
   messages: Messages,
   providers: ReadonlyMap<string, Provider>,
-  perSecond: number,
+  perSecond: () => number,
   record: RecordParts,
 ): Chore {
   const { clock } = record;
   const keys = keysOf(redis);
   const paces = new Map<string, Pace>();
+  let pacedFor = perSecond();
 
   async function ask(name: string, provider: Provider, id: string): Promise<void> {
     const message = await messages.load(id);
@@ -47,11 +48,13 @@ export function pollChore(
     name: 'polls',
     everyMs: 1_000,
     async run() {
+      if (perSecond() !== pacedFor) paces.clear();
+      pacedFor = perSecond();
       await Promise.all(
         [...providers].map(async ([name, provider]) => {
           // One that is not believed is not asked; what is due is asked about once it is released.
           if (!provider.lookUp || record.distrusts(name)) return;
-          const pace = paces.get(name) ?? createPace(perSecond, Math.max(1, Math.min(atOnce, perSecond * 10)));
+          const pace = paces.get(name) ?? createPace(pacedFor, Math.max(1, Math.min(atOnce, pacedFor * 10)));
           paces.set(name, pace);
           const ids = await redis.zrange(keys.polls(name), '-inf', String(clock()), 'BYSCORE', 'LIMIT', 0, atOnce);
           const allowed = ids.filter(() => pace.take(clock()));

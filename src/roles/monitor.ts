@@ -118,7 +118,7 @@ export async function runMonitor(shared: Shared): Promise<void> {
           shard.workRedis,
           shard.messages,
           shared.adapters,
-          config.delivery.polls / shards.count(),
+          () => config.delivery.polls / shards.count(),
           shared.record,
         ),
       ),

@@ -17,7 +17,13 @@ export function runTellers(shared: Shared): void {
   shared.atEnd(() => Promise.all(tellers.map((teller) => teller.close())));
   shards.forEach(({ tellings: store, messages }) => {
     for (const [name, settings] of endpoints) {
-      const endpoint = { name, ...settings, concurrency: shareOf(settings.concurrency, shards) };
+      const endpoint = {
+        name,
+        ...settings,
+        get concurrency() {
+          return shareOf(settings.concurrency, shards);
+        },
+      };
       tellers.push(startTeller({ endpoint, store, messages, outgoing, clock, log, count: metrics.told }));
     }
   });

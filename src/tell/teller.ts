@@ -15,6 +15,7 @@ export interface Endpoint {
   readonly secrets: readonly string[];
   readonly events: readonly string[];
   readonly timeout: number;
+  /** Read at every use: it may change. */
   readonly concurrency: number;
 }
 
@@ -53,7 +54,7 @@ const longestRetryAfterMs = 3_600_000;
 /** Starts telling. */
 export function startTeller(parts: TellerParts): Teller {
   const { endpoint, store, messages, outgoing, clock, log, count } = parts;
-  const { name, url, secrets, events, timeout: timeoutMs, concurrency } = endpoint;
+  const { name, url, secrets, events, timeout: timeoutMs } = endpoint;
   const leaseMs = 2 * timeoutMs + marginMs;
   const controller = new AbortController();
   const inHand = new Set<Promise<void>>();
@@ -139,7 +140,7 @@ export function startTeller(parts: TellerParts): Teller {
   async function work(): Promise<void> {
     while (!closed) {
       try {
-        const free = concurrency - inHand.size;
+        const free = endpoint.concurrency - inHand.size;
         const claimed = free > 0 ? await store.claim(name, free, leaseMs) : null;
         if (claimed?.kind !== 'due') {
           await pause(Math.min(claimed?.ms ?? idleMs, idleMs));

@@ -97,7 +97,7 @@ export function startMonitorRole(ground: Ground, process: Process): void {
       selfProbe.chore,
       shared.rescue.chore,
       accountChore(adapters, shared.accounts, settings.health.account_check, wall, () => dice.uniform(), shared.nudge),
-      pollChore(redis, messages, adapters, settings.delivery.polls, record),
+      pollChore(redis, messages, adapters, () => settings.delivery.polls, record),
       sweepChore(redis, messages, jobs, wall, log),
       waker.probeChore,
     ],
