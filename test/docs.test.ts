@@ -312,6 +312,7 @@ test('the figures in the documents are the defaults', async () => {
     [health.window / 60_000, 'fail within a minute'],
     [health.failure_share * 2, 'at least half of its hand-overs fail'],
     [health.min_volume / 5, 'five of them or more'],
+    [health.min_volume / 5, 'or ten in a row do'],
     [health.rest / 30_000, 'rests for 30 seconds'],
     [health.max_rest / 900_000, 'up to 15 minutes'],
     [health.probes / 3, 'three that are confirmed as delivered bring it back'],

@@ -44,3 +44,16 @@ export function tally(evidence: readonly Evidence[]): Tally {
   )[0];
   return { accepted, blamed, account, worst: worst ? `${worst[1]}× ${worst[0]}` : '' };
 }
+
+// Evidence comes by stretches of 5 s: what began so long ago ended 3 s ago or more.
+const barrenMs = 8_000;
+
+/**
+ * What has come of hand-overs since the provider last accepted any; nothing where that was just now. One that took much mail until a moment ago and
+ * takes none any more would stay until half of a whole window has failed: and while it hangs few hand-overs come to an end.
+ */
+export function sinceAccepted(evidence: readonly Evidence[], now: number): Tally {
+  const accepted = evidence.filter(({ outcome, count }) => outcome === 'accepted' && count > 0);
+  const last = Math.max(...accepted.map(({ at }) => at));
+  return tally(now - last < barrenMs ? [] : evidence.filter(({ at }) => at > last));
+}

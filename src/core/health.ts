@@ -8,7 +8,7 @@
 //
 // A relapse on the way back is a fall like any other: it rests, twice as long. Tests that are not heard of make it suspect again: what
 // convicts it is all that is missing, and that news reaches us. `quarantined` is an operator's, and never ends by itself.
-import { type Evidence, tally } from './evidence.ts';
+import { type Evidence, sinceAccepted, tally } from './evidence.ts';
 import type { Finding } from './findings.ts';
 
 /** Every state a provider can be in. */
@@ -150,12 +150,11 @@ export function judge(
   if (health.state === 'quarantined') return health;
   const current = evidence.filter(({ epoch, at }) => epoch === health.epoch && at <= now && at > now - settings.window);
   const { accepted, blamed, account: refusals, worst } = tally(current);
+  const inARow = sinceAccepted(current, now);
   // What it said before it came into this state has had its effect already.
   const said = account !== null && account.at > health.since ? account.status : 'unknown';
   const quiet = finding && ['silent', 'partial', 'slow'].includes(finding.kind) ? finding : null;
-
   const missingSince = finding?.since ?? health.silentSince;
-
   const change = (state: HealthState, reason: string, more: Partial<Health> = {}): Health => {
     const switched = carries(state) !== carries(health.state);
     const switches = switched ? [...health.switches, now].slice(-settings.switches_per_hour) : health.switches;
@@ -199,6 +198,8 @@ export function judge(
           `${share} % of ${blamed + accepted} hand-overs failed in ${settings.window / 1000} s: ${worst}`,
         );
       }
+      if (inARow.blamed >= 2 * settings.min_volume)
+        return fall('down', 'errors', `none of the last ${inARow.blamed} hand-overs was accepted: ${inARow.worst}`);
       if (health.state === 'suspect') return suspected();
       if (quiet && health.state === 'ramping' && (quiet.certain || quiet.kind === 'slow'))
         return fall('down', causeOf(quiet), `it fell back on its way up: ${quiet.detail}`, quiet.since);

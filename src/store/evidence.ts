@@ -32,6 +32,8 @@ export interface EvidenceStore {
 // A provider that says 429 without Retry-After is left alone for this long.
 const throttlePauseMs = 1_000;
 const longestPauseMs = 15 * 60_000;
+// One that hangs would soon hold all there is to hand mail over with: until it accepts one again it gets no more than its scouts.
+const unproven = -1;
 
 /** Counts and reads evidence. Buckets are named by Redis' clock, so that all machines agree on them. */
 export function createEvidence(redis: Redis, settings: EvidenceSettings): EvidenceStore {
@@ -49,7 +51,7 @@ export function createEvidence(redis: Redis, settings: EvidenceSettings): Eviden
           `${attempt.epoch}|${result.outcome}|${result.reason ?? ''}`,
           again ? '0' : '1',
           Math.ceil(pauseMs),
-          result.outcome === 'accepted' ? settings.proven_for : 0,
+          result.outcome === 'accepted' ? settings.proven_for : result.reason === 'timeout' ? unproven : 0,
           settings.probe_interval,
           bucketMs,
           keepMs,

@@ -253,7 +253,8 @@ const settleLua = `
     local ends = now + pause
     if ends > tonumber(redis.call('GET', KEYS[2]) or '0') then redis.call('SET', KEYS[2], string.format('%d', ends), 'PX', pause) end
   end
-  if tonumber(ARGV[5]) > 0 then redis.call('SET', KEYS[3], '1', 'PX', ARGV[5]) end
+  if tonumber(ARGV[5]) > 0 then redis.call('SET', KEYS[3], '1', 'PX', ARGV[5])
+  elseif ARGV[5] == '-1' then redis.call('DEL', KEYS[3]) end
   return 1
 `;
 
@@ -263,7 +264,7 @@ const settleLua = `
  *
  * KEYS: inflight, pause, proven, probe lease, the prefix of the evidence keys, our id by the provider's (any, when ARGV 9 is '0'), then
  *       the keys of `saveScript`.
- * ARGV: token, field of the evidence, count it after a lapsed lease too ('1'), pause ms, proven ms (0 = does not prove it), ms until
+ * ARGV: token, field of the evidence, count it after a lapsed lease too ('1'), pause ms, proven ms (0 = does not prove it, -1 = takes its proof away), ms until
  *       the next probe, width of a bucket in ms, ms to keep a bucket, ms to remember the provider's id ('0' = it gave none), then the
  *       arguments of `saveScript`.
  * Reply: that of `saveScript`; the rest is done either way.

@@ -45,7 +45,7 @@ describe('evidence', () => {
           const count = Math.min(cuts[index]!, whole.count);
           return [
             { ...whole, count },
-            { ...whole, at: now, count: whole.count - count },
+            { ...whole, count: whole.count - count },
           ];
         });
         expect(judge(health, frozen(split), settings, now)).toEqual(judge(health, evidence, settings, now));
@@ -212,6 +212,24 @@ describe('what speaks against a provider', () => {
         expect(next.state).toBe(8 * bad >= part * (bad + good) ? 'down' : 'up');
       }),
     );
+  });
+
+  test('ten failures in a row, once it has accepted nothing for a while, however much it took before', () => {
+    const took = (ms: number) => accepted(6_000, { at: now - ms });
+    const failed = (count: number, ms = 0) => cell(count, { at: now - ms, outcome: 'unknown' });
+    const next = (...evidence: Parameters<typeof judge>[1]) => judge(health('up'), evidence, defaults, now);
+    expect(next(took(8_000), failed(10))).toMatchObject({
+      state: 'down',
+      cause: 'errors',
+      reason: 'none of the last 10 hand-overs was accepted: 10× unknown (timeout)',
+    });
+    expect(next(took(8_000), failed(9)).state).toBe('up');
+    // A moment is not yet a while, and what failed beside what was accepted is not in a row.
+    expect(next(took(7_999), failed(500)).state).toBe('up');
+    expect(next(took(8_000), failed(500, 8_000), failed(9)).state).toBe('up');
+    expect(next(took(30_000), failed(6, 20_000), failed(4)).state).toBe('down');
+    expect(next(took(30_000), failed(20, 20_000), accepted(1, { at: now - 9_000 }), failed(9)).state).toBe('up');
+    expect(next(took(30_000), failed(20, 20_000), accepted(0, { at: now })).state).toBe('down');
   });
 
   test('and the reason says so with figures, the most frequent first, then by name', () => {

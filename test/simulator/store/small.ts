@@ -68,6 +68,7 @@ export function evidenceFor(
           evidence.counted.set(attempt.token, (evidence.counted.get(attempt.token) ?? 0) + 1);
           if (pauseMs > 0) gate.pause = Math.max(gate.pause, now + pauseMs);
           if (result.outcome === 'accepted') gate.provenUntil = now + settings.proven_for;
+          else if (result.reason === 'timeout') gate.provenUntil = 0;
         },
         tell() {
           if (urgent) nudge(attempt.provider);
