@@ -37,12 +37,10 @@ export const delivery = z.strictObject({
 /** `health`: when a provider is taken out of use, and how it comes back. */
 export const health = z.strictObject({
   window: duration().prefault('60s').meta({ description: 'The time over which outcomes are counted.' }),
-  min_volume: integer(1)
-    .prefault(5)
-    .meta({
-      description:
-        'Attempts in the window below which no share is judged. Twice as many that fail in a row take it down whatever the share, once it has accepted nothing for some seconds.',
-    }),
+  min_volume: integer(1).prefault(5).meta({
+    description:
+      'Attempts in the window below which no share is judged. Twice as many that fail in a row take it down whatever the share, once it has accepted nothing for some seconds.',
+  }),
   failure_share: share()
     .prefault(0.5)
     .meta({ description: 'The share of attempts in the window, failed through the provider, that takes it down.' }),

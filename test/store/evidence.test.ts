@@ -69,8 +69,8 @@ async function stage() {
     client,
     messages,
     sending,
-    close: (again: boolean) =>
-      messages.close(sending, change, evidence.settlement(attempt, accepted, again), 'theirs-1'),
+    close: (again: boolean, result: Result = accepted) =>
+      messages.close(sending, change, evidence.settlement(attempt, result, again), 'theirs-1'),
     counts: async () => (await evidence.read('only', Date.now())).reduce((sum, { count }) => sum + count, 0),
     end: () => redis.stop(),
   };
@@ -96,5 +96,17 @@ test('an attempt whose lease has run out, or whose message has changed meanwhile
   expect(await close(false)).toBe(false);
   expect((await messages.load(sending.id))!.status).toBe('sending');
   expect(await counts()).toBe(1);
+  await end();
+});
+
+test.each([
+  ['accepted', accepted, 1],
+  ['timed out', { outcome: 'unknown', reason: 'timeout', detail: '' }, 0],
+  ['failed otherwise', { outcome: 'failed', reason: 'provider_error', detail: '' }, 1],
+] as const)('a hand-over that %s: is the provider proven, after one that it accepted?', async (_, result, proven) => {
+  const { client, close, end } = await stage();
+  await client.set(keys.proven('only'), '1', 'PX', minute);
+  await close(false, result);
+  expect(await client.exists(keys.proven('only'))).toBe(proven);
   await end();
 });
