@@ -36,6 +36,7 @@ import { mailOf } from './mail.ts';
 import type { Observer } from './observer.ts';
 import { createPatience } from './patience.ts';
 import { createRecorder } from './record.ts';
+import { createScouting } from './scouting.ts';
 import { createShunned } from './shunned.ts';
 import { attemptSpan } from './spans.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
@@ -92,6 +93,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const patience = createPatience(observer);
   const wakeTimes = createWakeTimes(clock);
   const scouts = createWaiters('all');
+  const scouting = createScouting(clock);
   const places = Object.fromEntries(lanes.map((lane) => [lane, createWaiters('one')])) as Record<Lane, Waiters>;
   const shunned = createShunned(clock);
   const candidates = createCandidates({ providers, streams: parts.streams, shunned, clock });
@@ -107,6 +109,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
 
   function ended(attempt: Attempt, message: Message, result: Result): void {
     shunned.learn(attempt.provider, message.envelope.from, result, world.current().version);
+    if (result.outcome === 'accepted') scouting.accepted(attempt.provider);
     scouts.ended(attempt.provider);
     for (const lane of lanes) places[lane].ended(attempt.provider);
   }
@@ -255,7 +258,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
           else busy.set(provider, clock() + Math.max(begun.waitMs, 10_000));
           break;
         case 'scouting': {
-          const since = scoutingSince.get(provider) ?? clock();
+          const since = scoutingSince.get(provider) ?? scouting.waitingSince(provider, options);
           scoutingSince.set(provider, since);
           const left = since + parts.settings.scout_wait - clock();
           if (left > 0) await scouts.wait(provider, left);
