@@ -3,7 +3,7 @@ import type { AlertAction, AlertChange, AlertKind, Standing } from '../core/aler
 import { accountTopic, foreignTopic, parkedTopic, quotaTopic } from './account-topics.ts';
 import type { Alert, Words } from './alert.ts';
 import { words } from './common.ts';
-import { deadTopic, heldTopic, storeFullTopic, storeWeakTopic, unheardTopic } from './house-topics.ts';
+import { deadTopic, heldTopic, shardAwayTopic, storeFullTopic, storeWeakTopic, unheardTopic } from './house-topics.ts';
 import { pinTopic, quarantineTopic } from './operator-topics.ts';
 import { providerTopic } from './provider-topic.ts';
 import type { Scene, Topic } from './scene.ts';
@@ -24,6 +24,7 @@ const topics: Readonly<Record<AlertKind, Topic>> = {
   undelivered: unheardTopic,
   store_full: storeFullTopic,
   store_weak: storeWeakTopic,
+  shard_away: shardAwayTopic,
 };
 
 /** Everything in a scene that people should know of, but for what is muted. */

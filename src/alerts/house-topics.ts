@@ -109,6 +109,29 @@ export const storeFullTopic: Topic = {
   over: (told, scene) => ended('The store has room again', told, scene),
 };
 
+/** A part of the store is away; the others go on. */
+export const shardAwayTopic: Topic = {
+  standing: ({ store: { away }, now }) =>
+    away.length > 0
+      ? [trouble({ key: 'store/shards', kind: 'shard_away', severity: 'critical', since: now, amount: away.length })]
+      : [],
+  words: ({ amount }, { store: { away } }) =>
+    words({
+      title: `${countOf(amount, 'shard', 'shards')} of the store ${amount === 1 ? 'takes' : 'take'} no mail`,
+      happened: 'A node of the Redis Cluster is down, cut off or full, and no replica has taken over.',
+      evidence: away,
+      mail: 'What lies there waits until it is back. It is on the disk of that node.',
+      did: [
+        'New mail goes to the other shards; a request whose Idempotency-Key belongs to one that is away gets 503 and Retry-After.',
+      ],
+      advice: [
+        { text: 'Which node is it?', command: 'mailover shards list' },
+        { text: 'Start it again, or let a replica take over', command: 'redis-cli CLUSTER FAILOVER FORCE' },
+      ],
+    }),
+  over: (told, scene) => ended('All shards of the store take mail again', told, scene),
+};
+
 /** Redis no longer keeps what it acknowledges. */
 export const storeWeakTopic: Topic = {
   standing: ({ store: { weaknesses }, now }) =>

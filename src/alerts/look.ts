@@ -28,6 +28,8 @@ export interface LookParts {
   >;
   /** What of the store's durability is amiss. */
   readonly weaknesses: () => readonly string[];
+  /** Which shards are away, and why, in words. */
+  readonly away: () => readonly string[];
   readonly quotaLow: number;
   readonly clock: () => number;
 }
@@ -112,7 +114,7 @@ export function createLook(parts: LookParts): Look {
       })),
       quotaLow: parts.quotaLow,
       ...slow,
-      store: { fullness: slow.fullness, weaknesses: parts.weaknesses() },
+      store: { fullness: slow.fullness, weaknesses: parts.weaknesses(), away: parts.away() },
     };
   };
 }

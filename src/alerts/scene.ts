@@ -46,6 +46,8 @@ export interface Scene {
     /** The share of its memory that is used; null where it has no limit. */
     readonly fullness: number | null;
     readonly weaknesses: readonly string[];
+    /** Which of its shards are away, and why, in words; the first one never is, or nobody would look. */
+    readonly away: readonly string[];
   };
 }
 

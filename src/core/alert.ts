@@ -24,6 +24,7 @@ export const alertKinds = [
   'undelivered',
   'store_full',
   'store_weak',
+  'shard_away',
 ] as const;
 /** One of the kinds. */
 export type AlertKind = (typeof alertKinds)[number];

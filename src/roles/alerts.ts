@@ -90,6 +90,7 @@ export function runAlerts(shared: Shared, rescue: Pick<Rescue, 'stateOf'>): Chor
     census: shared.census,
     // Whoever has chosen `relaxed` knows.
     weaknesses: () => (config.redis.durability === 'strict' ? shared.vitals.weaknesses() : []),
+    away: shared.awayShards,
     quotaLow: alerts.quota_low,
     clock,
   });

@@ -129,11 +129,7 @@ export async function runHttp(shared: Shared, options: HttpOptions): Promise<Run
     ].filter((fault) => fault !== null);
     const weaknesses = [...vitals.weaknesses()];
     // One of several that is away: the others go on.
-    const away = shared.sharded && vitals.refusing() === null ? shared.shards.all() : [];
-    const partly = away.flatMap((one) => {
-      const why = one.vitals.refusing();
-      return why === null ? [] : [`Shard ${one.number}: ${why}`];
-    });
+    const partly = vitals.refusing() === null ? shared.awayShards() : [];
     return config.redis.durability === 'strict'
       ? { faults: [...faults, ...weaknesses], notes: partly }
       : { faults, notes: [...weaknesses, ...partly] };

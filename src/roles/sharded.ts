@@ -39,6 +39,8 @@ export interface StoreView {
   readonly world: WorldStore;
   readonly byHand: ByHand;
   readonly vitals: Pick<Vitals, 'refusing' | 'weaknesses'>;
+  /** Which shards take no mail, and why, in words; of a single one that is said by `vitals`. */
+  away(): readonly string[];
   readonly copies: WorldCopies;
   census(): Promise<Census>;
 }
@@ -56,7 +58,7 @@ export function storeOf(shards: Shards, sharded: boolean, originals: Originals):
   const { first } = shards;
   const redis: Redis = first.workRedis;
   const copies = createWorldCopies(redis, shards.others);
-  if (!sharded) return { ...first, ...originals, copies, census: () => takeCensus(redis) };
+  if (!sharded) return { ...first, ...originals, copies, away: () => [], census: () => takeCensus(redis) };
 
   const part = <Part>(of: (shard: (typeof shards)['first']) => Part) => each(shards, of);
   const { world, byHand, suppressions, seal } = originals;
@@ -107,6 +109,11 @@ export function storeOf(shards: Shards, sharded: boolean, originals: Originals):
       weaknesses: () =>
         shards.all().flatMap(({ number, vitals }) => vitals.weaknesses().map((one) => `shard ${number}: ${one}`)),
     },
+    away: () =>
+      shards.all().flatMap(({ number, vitals }) => {
+        const why = vitals.refusing();
+        return why === null ? [] : [`Shard ${number}: ${why}`];
+      }),
     copies,
     async census() {
       const [main, ...others] = await askThere(shards, ({ workRedis }) => takeCensus(workRedis));

@@ -171,6 +171,8 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     audit,
     byHand: store.byHand,
     census: store.census,
+    /** Which shards take no mail, and why, in words. */
+    awayShards: store.away,
     rescues: store.rescues,
     worldStore,
     world,

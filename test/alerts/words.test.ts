@@ -99,7 +99,11 @@ function everything(): Scene {
       { name: 'pager', kind: 'sink', since: now - 9 * minute, detail: 'HTTP 500' },
       { name: 'app', kind: 'webhook', since: now - 9 * minute, detail: 'connection refused' },
     ],
-    store: { fullness: 0.83, weaknesses: ['appendfsync is no, it should be always'] },
+    store: {
+      fullness: 0.83,
+      weaknesses: ['appendfsync is no, it should be always'],
+      away: ['Shard 2: The store cannot be reached.'],
+    },
   };
 }
 
