@@ -1,11 +1,10 @@
 // The store as the roles see it: of one shard its own modules, of several what makes one of them.
 import type { Redis } from 'ioredis';
 import { lanes } from '../core/message.ts';
-import type { ByHand } from '../store/by-hand.ts';
+import { type ByHand, onTheWire } from '../store/by-hand.ts';
 import { type Census, takeCensus } from '../store/census.ts';
 import type { EvidenceStore } from '../store/evidence.ts';
 import type { Exposures } from '../store/exposures.ts';
-import { keysOf } from '../store/keys.ts';
 import type { Messages } from '../store/messages.ts';
 import type { Jobs } from '../store/queue.ts';
 import type { RescueStore } from '../store/rescues.ts';
@@ -93,12 +92,8 @@ export function storeOf(shards: Shards, sharded: boolean, originals: Originals):
         if (ended) await copies.spread();
         return ended;
       },
-      async onTheWire(provider, now) {
-        const counts = await askThere(shards, ({ workRedis }) =>
-          workRedis.zcount(keysOf(workRedis).inflight(provider), now, '+inf'),
-        );
-        return sum(counts);
-      },
+      onTheWire: async (provider, now) =>
+        sum(await askThere(shards, ({ workRedis }) => onTheWire(workRedis, provider, now))),
     },
     vitals: {
       // As long as one of them takes mail, so does the service.

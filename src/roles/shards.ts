@@ -9,6 +9,7 @@ import { createMessages, type Messages } from '../store/messages.ts';
 import { createJobs, type Jobs } from '../store/queue.ts';
 import { createRescues, type RescueStore } from '../store/rescues.ts';
 import type { Seal } from '../store/seal.ts';
+import { coverageFault } from '../store/shards/coverage.ts';
 import { shardOf } from '../store/shards/ids.ts';
 import type { Many } from '../store/shards/many.ts';
 import { onlyFirst, readShardMap, type ShardEntry, type ShardMap } from '../store/shards/map.ts';
@@ -113,6 +114,7 @@ export interface Shards extends Many<Shard> {
   onCount(listener: () => void): void;
   /** How many parts a limit is divided into that is meant for all of them. */
   count(): number;
+  /** Closes those beside the first. */
   close(): Promise<void>;
 }
 
@@ -128,7 +130,7 @@ export function onlyShard(first: Shard): Shards {
     forEach: (start) => start(first),
     onCount: () => {},
     count: () => 1,
-    close: () => first.close(),
+    close: async () => {},
   };
 }
 
@@ -190,6 +192,8 @@ export async function followShards(first: Shard, subscriber: Redis, parts: Shard
   subscriber.on('message', onMessage);
   await subscriber.subscribe(shardsChannel);
   await refresh();
+  const lacking = await coverageFault(first.workRedis);
+  if (lacking !== null) parts.log.warn({}, lacking);
   const timer = setInterval(quietly, lookEveryMs);
 
   return {
@@ -219,7 +223,7 @@ export async function followShards(first: Shard, subscriber: Redis, parts: Shard
       closed = true;
       clearInterval(timer);
       subscriber.off('message', onMessage);
-      await Promise.all([...opened.values()].map((shard) => shard.close()));
+      await Promise.all([...opened.values()].map((shard) => (shard === first ? null : shard.close())));
     },
   };
 }

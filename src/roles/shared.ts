@@ -77,6 +77,7 @@ export async function openShared(config: Config, { log, clock, version, redisBin
     evidence: { ...config.health, proven_for: config.delivery.proven_for },
   };
   const first = await makeShard({ number: 0, tag: firstTag, openedAt: 0 }, lines, shardParts);
+  atEnd(() => first.close());
   const shards = clusterAt(place) === null ? onlyShard(first) : await followShards(first, subscriber, shardParts);
   atEnd(() => shards.close());
   for (const shard of shards.all().slice(1))

@@ -4,7 +4,7 @@ import type { Health } from '../core/health.ts';
 import type { Pin } from '../core/pins.ts';
 import { type Actor, type Audit, type AuditChange, auditLua } from './audit.ts';
 import { defineScript } from './connection.ts';
-import { keys, worldChannel } from './keys.ts';
+import { keys, keysOf, worldChannel } from './keys.ts';
 import type { World } from './world.ts';
 
 /** What is to be different. A pin that is null is taken back. */
@@ -81,8 +81,13 @@ export function createByHand(redis: Redis, audit: Audit): ByHand {
       return (await endPinScript(redis, [keys.world], [pinField(stream), JSON.stringify(pin), worldChannel])) === 1;
     },
     everywhere: async () => [],
-    onTheWire: (provider, now) => redis.zcount(keys.inflight(provider), now, '+inf'),
+    onTheWire: (provider, now) => onTheWire(redis, provider, now),
   };
+}
+
+/** How many attempts have begun at a provider in this shard and not ended, as far as their leases say at `now` (epoch ms). */
+export function onTheWire(redis: Redis, provider: string, now: number): Promise<number> {
+  return redis.zcount(keysOf(redis).inflight(provider), now, '+inf');
 }
 
 const pinField = (stream: string) => `pin:${stream}`;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, type Role, whenReady } from '../../src/store/connection.ts';
 import { createKeys, firstTag, keysOf } from '../../src/store/keys.ts';
+import { coverageFault } from '../../src/store/shards/coverage.ts';
 import { slotOf } from '../../src/store/slots.ts';
 import { startCluster, type TestCluster } from '../support/cluster.ts';
 import { until } from '../support/until.ts';
@@ -110,3 +111,11 @@ test('after the slot has moved it goes to its new node', { timeout: 60_000 }, as
 async function roleOf(client: Promise<{ info(section: string): Promise<string> }>): Promise<string | undefined> {
   return /^role:(\w+)/m.exec(await (await client).info('replication'))?.[1];
 }
+
+test('a cluster that stops as a whole is told from one that does not', async () => {
+  const client = await (await cluster.keeperOf(firstTag)).client();
+  expect(await coverageFault(client)).toBeNull();
+  await client.config('SET', 'cluster-require-full-coverage', 'yes');
+  expect(await coverageFault(client)).toContain('CONFIG SET cluster-require-full-coverage no');
+  await client.config('SET', 'cluster-require-full-coverage', 'no');
+});

@@ -24,16 +24,17 @@ export function manyTraffic(many: Many<TrafficStore>): TrafficStore {
 
   return {
     async read(provider) {
-      const [main, ...others] = await askThere(many, async (one) => {
+      const readings = new Map<TrafficStore, Traffic>();
+      await askThere(many, async (one) => {
         const traffic = await readOne(one, provider);
-        const from = awayUntil.get(one);
-        if (from === undefined) return traffic;
+        const from = awayUntil.get(one) ?? Number.NEGATIVE_INFINITY;
         const since = <T extends { readonly at: number }>(cells: readonly T[]) => cells.filter(({ at }) => at >= from);
-        return { ...traffic, cells: since(traffic.cells), minutes: since(traffic.minutes) };
+        readings.set(one, { ...traffic, cells: since(traffic.cells), minutes: since(traffic.minutes) });
       });
-      if (main === undefined) throw new Error('no shard has answered');
-      if (others.length === 0) return main;
-      const all = [main, ...others];
+      // What is said of the provider as a whole stands there alone: without it nothing can be judged.
+      const main = readings.get(first()) ?? (await first().read(provider));
+      if (readings.size === 1) return main;
+      const all = [...readings.values()];
       const of = <T>(part: (one: Traffic) => T) => all.map(part);
       return {
         now: Math.max(...of(({ now }) => now)),

@@ -258,6 +258,6 @@ test('what a shard had accepted before it came back says nothing about its provi
   expect(without).toBeLessThan(all);
   away.clear();
   expect(await taken()).toBe(without);
-  for (const one of stores) away.add(one);
+  away.add(stores[0]!);
   await expect(many.read('first')).rejects.toThrow('closed');
 });
