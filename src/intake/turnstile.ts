@@ -12,9 +12,9 @@ export interface Turnstile {
 }
 
 // So many mails are on their way into the store at a time: enough to keep it busy, and little to wait for.
-const mostInHand = 300;
+const mostInHand = 200;
 // While critical mail is about, others keep the process busy for no more than this share of the time: it finds it at leisure.
-const busyShare = 0.7;
+const busyShare = 0.6;
 const criticalAboutMs = 10_000;
 // It goes on, however slowly, while others alone keep the process as busy as that.
 const longestPauseMs = 250;
