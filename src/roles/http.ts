@@ -211,7 +211,7 @@ function inletOf(
     limits: {
       ...limits,
       get queue_depth() {
-        return laneSharesOf(limits.queue_depth, shards);
+        return laneSharesOf(limits.queue_depth, shards, number);
       },
     },
     fullness: vitals.fullness,

@@ -127,15 +127,20 @@ export function storeOf(shards: Shards, sharded: boolean, originals: Originals):
   };
 }
 
-/** A limit that is meant for all shards together, as each of them has it. */
-export function shareOf(limit: number, shards: Pick<Shards, 'count'>): number {
-  return Math.ceil(limit / shards.count());
+/**
+ * The part of one shard in a limit that is meant for all of them: together they are the limit, as long as that is not smaller than their number.
+ * Never below 1.
+ */
+export function shareOf(limit: number, shards: Pick<Shards, 'count' | 'placeOf'>, number: number): number {
+  const count = shards.count();
+  return Math.max(1, Math.floor(limit / count) + (shards.placeOf(number) < limit % count ? 1 : 0));
 }
 
 /** The same for one limit a lane. */
 export function laneSharesOf<Lanes extends Readonly<Record<(typeof lanes)[number], number>>>(
   limits: Lanes,
-  shards: Pick<Shards, 'count'>,
+  shards: Pick<Shards, 'count' | 'placeOf'>,
+  number: number,
 ): Lanes {
-  return Object.fromEntries(lanes.map((lane) => [lane, shareOf(limits[lane], shards)])) as unknown as Lanes;
+  return Object.fromEntries(lanes.map((lane) => [lane, shareOf(limits[lane], shards, number)])) as unknown as Lanes;
 }

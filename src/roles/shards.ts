@@ -10,6 +10,7 @@ import { createJobs, type Jobs } from '../store/queue.ts';
 import { createRescues, type RescueStore } from '../store/rescues.ts';
 import type { Seal } from '../store/seal.ts';
 import { coverageFault } from '../store/shards/coverage.ts';
+import { openShards } from '../store/shards/homes.ts';
 import { shardOf } from '../store/shards/ids.ts';
 import type { Many } from '../store/shards/many.ts';
 import { onlyFirst, readShardMap, type ShardEntry, type ShardMap } from '../store/shards/map.ts';
@@ -114,6 +115,8 @@ export interface Shards extends Many<Shard> {
   onCount(listener: () => void): void;
   /** How many parts a limit is divided into that is meant for all of them. */
   count(): number;
+  /** Which of these parts is that shard's, from 0. */
+  placeOf(number: number): number;
   /** Closes those beside the first. */
   close(): Promise<void>;
 }
@@ -130,6 +133,7 @@ export function onlyShard(first: Shard): Shards {
     forEach: (start) => start(first),
     onCount: () => {},
     count: () => 1,
+    placeOf: () => 0,
     close: async () => {},
   };
 }
@@ -218,7 +222,8 @@ export async function followShards(first: Shard, subscriber: Redis, parts: Shard
       for (const shard of opened.values()) start(shard);
     },
     onCount: (listener) => counts.push(listener),
-    count: () => map.shards.filter(({ openedAt }) => openedAt !== null).length,
+    count: () => openShards(map).length,
+    placeOf: (number) => openShards(map).filter((one) => one.number < number).length,
     async close() {
       closed = true;
       clearInterval(timer);

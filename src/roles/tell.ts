@@ -15,13 +15,13 @@ export function runTellers(shared: Shared): void {
   shared.atEnd(() => outgoing.close());
   const tellers: Teller[] = [];
   shared.atEnd(() => Promise.all(tellers.map((teller) => teller.close())));
-  shards.forEach(({ tellings: store, messages }) => {
+  shards.forEach(({ number, tellings: store, messages }) => {
     for (const [name, settings] of endpoints) {
       const endpoint = {
         name,
         ...settings,
         get concurrency() {
-          return shareOf(settings.concurrency, shards);
+          return shareOf(settings.concurrency, shards, number);
         },
       };
       tellers.push(startTeller({ endpoint, store, messages, outgoing, clock, log, count: metrics.told }));

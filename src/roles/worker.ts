@@ -100,13 +100,13 @@ function startLine(shared: Shared, shard: Shard, observer: Observer, wedged: () 
   const { config, clock, log, shards } = shared;
   const { jobs } = shard;
   // Read at every use: with another shard each one's share is smaller.
-  const concurrency = () => laneSharesOf(config.delivery.concurrency, shards);
+  const concurrency = () => laneSharesOf(config.delivery.concurrency, shards, shard.number);
   const delivery = createDelivery({
     messages: shard.messages,
     evidence: shard.evidence,
     suppressions: shared.suppressions,
     world: worldFor(shared, shard),
-    providers: new Map([...shared.providers].map(([name, its]) => [name, shareOfProvider(its, shards)])),
+    providers: new Map([...shared.providers].map(([name, its]) => [name, shareOfProvider(its, shards, shard.number)])),
     streams: streamModes(shared),
     settings: {
       ...config.delivery,
@@ -114,7 +114,8 @@ function startLine(shared: Shared, shard: Shard, observer: Observer, wedged: () 
         return concurrency();
       },
       get scouts() {
-        return shareOf(config.delivery.scouts, shards);
+        // 0 is no limit.
+        return config.delivery.scouts && shareOf(config.delivery.scouts, shards, shard.number);
       },
       get polls() {
         return config.delivery.polls / shards.count();
@@ -150,7 +151,7 @@ function startLine(shared: Shared, shard: Shard, observer: Observer, wedged: () 
     active: consumers.active,
     lastCriticalAt: () => lastCriticalAt,
     resize(atATime) {
-      const shares = laneSharesOf(atATime, shards);
+      const shares = laneSharesOf(atATime, shards, shard.number);
       for (const lane of lanes) consumers.limit(lane, shares[lane]);
     },
     async close() {
@@ -165,11 +166,11 @@ function startLine(shared: Shared, shard: Shard, observer: Observer, wedged: () 
 }
 
 // What a provider allows is meant for all shards together.
-function shareOfProvider(configured: Configured, shards: Shared['shards']): Configured {
+function shareOfProvider(configured: Configured, shards: Shared['shards'], number: number): Configured {
   return {
     ...configured,
     get maxConcurrency() {
-      return shareOf(configured.maxConcurrency, shards);
+      return shareOf(configured.maxConcurrency, shards, number);
     },
     get maxRate() {
       return configured.maxRate === null ? null : configured.maxRate / shards.count();

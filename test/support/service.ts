@@ -2,6 +2,8 @@
 import { pino } from 'pino';
 import { configSchema } from '../../config/schema.ts';
 import { type AppRole, type Running, start } from '../../src/app.ts';
+import { firstTag } from '../../src/store/keys.ts';
+import { startCluster } from './cluster.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 import type { SmtpServer } from './smtp-server.ts';
 import { until } from './until.ts';
@@ -69,8 +71,17 @@ export function relay(server: SmtpServer, more: Record<string, unknown> = {}): R
 
 const ends = ['sent', 'delivered', 'bounced', 'complained', 'failed', 'expired', 'cancelled', 'suppressed', 'held'];
 
+// `npm run test:shards`: the same stories on a cluster.
+const shards = Number(process.env.MAILOVER_TEST_SHARDS ?? 1);
+
+/** A cluster in the place of a single Redis: what the test looks at itself is the node of the first shard. */
+async function startSharded(): Promise<TestRedis> {
+  const { url, keeperOf, stop } = await startCluster(shards);
+  return { ...(await keeperOf(firstTag)), url, stop };
+}
+
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
-  const redis = options.redis ?? (await startRedis());
+  const redis = options.redis ?? (shards > 1 ? await startSharded() : await startRedis());
   const log: Record<string, unknown>[] = [];
   const config = configSchema.parse({
     ...sandboxes,
@@ -139,6 +150,12 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       if (!options.redis) await redis.stop();
     },
   };
+  if (!options.redis) {
+    for (let number = 1; number < shards; number++) {
+      const { status, body } = await service.call('POST', '/v1/shards', {});
+      if (status !== 200) throw new Error(`no shard was added: ${status} ${JSON.stringify(body)}`);
+    }
+  }
   return service;
 }
 
