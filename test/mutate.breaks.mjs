@@ -264,6 +264,36 @@ export const breaks = [
   },
   {
     file: 'health.ts',
+    find: 'inARow.blamed >= 2 * settings.min_volume',
+    put: 'inARow.blamed > 2 * settings.min_volume',
+    means: 'ten failures in a row are not yet too many',
+  },
+  {
+    file: 'health.ts',
+    find: 'inARow.blamed >= 2 * settings.min_volume',
+    put: 'inARow.blamed >= settings.min_volume',
+    means: 'five failures in a row take a provider down',
+  },
+  {
+    file: 'evidence.ts',
+    find: 'now - last < barrenMs ? [] :',
+    put: 'now < last ? [] :',
+    means: 'what has just been accepted does not speak for a provider',
+  },
+  {
+    file: 'evidence.ts',
+    find: 'at > last)',
+    put: 'at >= last)',
+    means: 'what failed beside what was accepted counts as in a row',
+  },
+  {
+    file: 'evidence.ts',
+    find: "outcome === 'accepted' && count > 0",
+    put: "outcome === 'accepted'",
+    means: 'a count of nothing ends a row of failures',
+  },
+  {
+    file: 'health.ts',
     find: 'blamed >= settings.failure_share * (blamed + accepted)',
     put: 'blamed > settings.failure_share * (blamed + accepted)',
     means: 'the share that is too much is not yet too much',
@@ -1104,6 +1134,30 @@ export const breaks = [
     find: '[pins.get(stream), pins.get(everyStream)]',
     put: '[pins.get(everyStream), pins.get(stream)]',
     means: 'the pin for all comes before that of the stream',
+  },
+  {
+    file: 'pins.ts',
+    find: "carriesMail(state) || cause === 'slow'",
+    put: 'carriesMail(state)',
+    means: 'a stream is given up while its pinned provider is only slow',
+  },
+  {
+    file: 'pins.ts',
+    find: "if (cause === 'silence' || cause === 'partial')",
+    put: "if (cause === 'partial')",
+    means: 'that all mail of a stream is pinned to one that swallows it is no incident',
+  },
+  {
+    file: 'pins.ts',
+    find: "['up', 'ramping'].includes",
+    put: "['up', 'ramping', 'suspect'].includes",
+    means: 'a suspect provider is thought to take what the pinned one fails',
+  },
+  {
+    file: 'pins.ts',
+    find: "first && first.state !== 'quarantined' ? {",
+    put: 'first ? {',
+    means: 'a pin to a quarantined provider still counts',
   },
   {
     file: 'pins.ts',
