@@ -8,7 +8,7 @@ import { openLoop, quantile, rate } from './load.ts';
 import { authorized, mail, openSetting, type Setting } from './setting.ts';
 import { openWire, type Wire } from './wire.ts';
 
-const rounds = sized(5, 1);
+const rounds = sized(3, 1);
 const count = sized(3_000, 150);
 const perSecond = 100;
 const forMs = sized(10_000, 1_000);
