@@ -135,6 +135,7 @@ const house: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'providers/index.ts',
       contract,
       types('src/core'),
+      'src/core/error.ts',
       'src/core/quarantine.ts',
       'src/core/message.ts',
       'src/store',

@@ -1,5 +1,7 @@
 // Adding a shard while mail flows; see `store/shards/map.ts` for the steps and their order. Whoever dies over it leaves it to the leading monitor.
+
 import type { ShardRouteParts } from '../api/shards.ts';
+import { messageOf } from '../core/error.ts';
 import type { Chore } from '../monitor/chore.ts';
 import { clusterAt } from '../store/connection.ts';
 import { firstTag, shardTag } from '../store/keys.ts';
@@ -43,7 +45,7 @@ export function shardDesk(shared: Shared): ShardRouteParts['shards'] {
         await complete(shared);
         return { kind: 'added', ...entry };
       } catch (error) {
-        return { kind: 'late', number: entry.number, why: error instanceof Error ? error.message : String(error) };
+        return { kind: 'late', number: entry.number, why: messageOf(error) };
       }
     },
   };
