@@ -138,18 +138,25 @@ test('failover', async () => {
     return dueAts.map((dueAt, index) => hadAt.get(index)! - dueAt);
   }
 
-  const speeds = new Map(modes.map((mode) => [mode, [] as number[]]));
-  const p99s = new Map(modes.map((mode) => [mode, [] as number[]]));
-  for (let round = 0; round < rounds; round++) {
-    for (const mode of modes) speeds.get(mode)!.push(await throughput(mode));
-    for (const mode of modes) p99s.get(mode)!.push(quantile(await latencies(mode), 0.99));
-  }
+  // Each one right beside a healthy one: what else the machine does changes within a round.
   const [well, ...broken] = modes;
-  for (const mode of broken) {
-    const least = mode === 'refuses' ? ([{ least: 0.9 }] as const) : ([] as const);
-    note(beside(`hand-over while the first provider ${mode}`, '/s', speeds.get(mode)!, speeds.get(well)!, ...least));
+  const speeds = broken.map((mode) => ({ mode, ours: [] as number[], well: [] as number[] }));
+  const p99s = broken.map((mode) => ({ mode, ours: [] as number[], well: [] as number[] }));
+  for (let round = 0; round < rounds; round++) {
+    for (const one of speeds) {
+      one.well.push(await throughput(well));
+      one.ours.push(await throughput(one.mode));
+    }
+    for (const one of p99s) {
+      one.well.push(quantile(await latencies(well), 0.99));
+      one.ours.push(quantile(await latencies(one.mode), 0.99));
+    }
   }
-  for (const mode of broken)
-    note(beside(`p99 from POST on while the first provider ${mode}`, 'ms', p99s.get(mode)!, p99s.get(well)!));
+  for (const { mode, ours, well: bare } of speeds) {
+    const least = mode === 'refuses' ? ([{ least: 0.9 }] as const) : ([] as const);
+    note(beside(`hand-over while the first provider ${mode}`, '/s', ours, bare, ...least));
+  }
+  for (const { mode, ours, well: bare } of p99s)
+    note(beside(`p99 from POST on while the first provider ${mode}`, 'ms', ours, bare));
   wire.close();
 });
