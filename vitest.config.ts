@@ -1,7 +1,12 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-// They mostly wait, for most of a minute each: the scripts that are named after them ask for them.
-const slow = ['test/crash/power.test.ts', 'test/story/outage.test.ts', 'test/story/crash.test.ts'];
+// They mostly wait, for most of a minute and more: the scripts that are named after them ask for them.
+const slow = [
+  'test/crash/power.test.ts',
+  'test/story/outage.test.ts',
+  'test/story/crash.test.ts',
+  'test/story/overload-flood.test.ts',
+];
 
 export default defineConfig({
   test: {
