@@ -20,17 +20,19 @@ async function listed(wire: Wire, status: string): Promise<number> {
 }
 
 test.each([1, 20])('storage of mails with %i KB of text', async (kilobytes) => {
-  setting = await openSetting(ownProviders);
+  // One alone: mail that overflows to a second one would wait for that one's news.
+  const { first } = ownProviders.providers;
+  setting = await openSetting({ providers: { first }, streams: { default: { providers: ['first'] } } });
   const api = await setting.serve('api');
   const wire = await openWire(api.url, 8, authorized);
   const client = await setting.redis.client();
   // Only what is asked for here rewrites the log.
   await client.config('SET', 'auto-aof-rewrite-percentage', '0');
   // What comes with the first mail: scripts, indexes.
-  await fillQueue(wire, 100, 10);
+  const early = await fillQueue(wire, 100, 10);
   await rewritten(client);
   const before = await taken(client);
-  const ids = await fillQueue(wire, count, kilobytes * 1_024);
+  const ids = [...early, ...(await fillQueue(wire, count, kilobytes * 1_024))];
 
   const state = async (name: string, logBefore: number) => {
     const { disk } = await taken(client);
@@ -57,7 +59,7 @@ test.each([1, 20])('storage of mails with %i KB of text', async (kilobytes) => {
   const sentLog = await state('sent, before any news', queuedLog);
 
   const hooks = await openWire(api.url, 32, { 'x-secret': webhookSecret });
-  await rate(count, 32, async (index) => {
+  await rate(ids.length, 32, async (index) => {
     const events = [
       {
         id: `event-${index}`,
@@ -72,7 +74,7 @@ test.each([1, 20])('storage of mails with %i KB of text', async (kilobytes) => {
     ];
     expect((await hooks.call('POST', '/webhooks/first', JSON.stringify({ events }))).status).toBe(200);
   });
-  expect(await listed(wire, 'delivered')).toBe(1);
+  expect(await listed(wire, 'sent')).toBe(0);
   await state('delivered', sentLog);
   for (const each of [wire, hooks]) each.close();
   await setting.close();
