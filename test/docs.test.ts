@@ -299,7 +299,7 @@ describe('the tables of the README', () => {
 
     // Settings that are shown may name variables of their own.
     const shown = [...everything.matchAll(/\$\{([A-Z_]+)\}/g)].map((match) => match[1]).join('\n');
-    const inFiles = ['.env.example', '.ci/run', 'test/support/tally.ts'].map(read).join('\n');
+    const inFiles = ['.env.example', '.ci/run', 'test/support/tally.ts', 'test/bench/figures.ts'].map(read).join('\n');
     const used = shown + inFiles + sources.join('\n');
     for (const [name] of everything.matchAll(/\b[A-Z]+_[A-Z_]+\b/g)) expect(used).toMatch(new RegExp(`\\b${name}\\b`));
   });
@@ -322,6 +322,8 @@ test('the figures in the documents are the defaults', async () => {
     [rescue.rate / 20, '20 a second at most (`rescue.rate`)'],
     [server.shutdown_timeout / 25_000, '`server.shutdown_timeout` (25 s)'],
     [(providers.primary?.timeout ?? 0) / 10_000, '`timeout` (10 s by default)'],
+    [delivery.concurrency.normal / 32, '(32 of the normal lane by default)'],
+    [(providers.primary?.max_concurrency ?? 0) / 32, '`max_concurrency` mails at a time (32 by default)'],
     [limits.recipients / 50, 'together at most 50'],
     [limits.subject / 998, 'at most 998 characters'],
     [limits.schedule_ahead / (30 * 86_400_000), 'at most 30 days ahead'],

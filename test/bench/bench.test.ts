@@ -19,7 +19,7 @@ test('a short run shows its table and writes its file', { timeout: 120_000 }, as
   });
   const report = JSON.parse(readFileSync(out, 'utf8')) as BenchReport;
   expect(report).toMatchObject({ short: true, machine: { node: process.versions.node } });
-  expect(report.machine.redis).toMatch(/redis|valkey/i);
+  expect(report.machine.redis).toMatch(/^\d+\.\d/);
   const [intake, ...others] = report.figures;
   expect(others).toEqual([]);
   expect(intake).toMatchObject({

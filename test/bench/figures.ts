@@ -93,7 +93,7 @@ export function reportAll(redis: string): void {
   const width = Math.max(...figures.map(({ name }) => name.length));
   const table = [['', 'ours', 'bare', 'ratio'], ...figures.map(cells)].map((row) => line(row, width));
   const { processors, processor, memory_gb, node } = report.machine;
-  const on = `${processors} × ${processor}, ${memory_gb} GB, Node ${node}, ${report.machine.redis}`;
+  const on = `${processors} × ${processor}, ${memory_gb} GB, Node ${node}, Redis ${report.machine.redis}`;
   const warning = short ? ['The short form: these figures mean nothing.'] : [];
   process.stdout.write(`${['', ...table, on, ...warning, out].join('\n')}\n`);
 }
@@ -104,7 +104,7 @@ function machine(redis: string): BenchReport['machine'] {
     processor: cpus()[0]?.model.trim() || 'processor',
     memory_gb: Math.round(totalmem() / 1_024 ** 3),
     node: process.versions.node,
-    redis: execFileSync(redis, ['--version'], { encoding: 'utf8' }).split(' sha=')[0]!.trim(),
+    redis: /v=([\d.]+)/.exec(execFileSync(redis, ['--version'], { encoding: 'utf8' }))?.[1] ?? 'unknown',
   };
 }
 

@@ -25,7 +25,7 @@ test('with much mail waiting', async () => {
   far = await openHttp(() => arrivals.push(performance.now()));
   const places = [];
   for (const size of sizes) {
-    const setting = await openSetting(toHttp(far.port));
+    const setting = await openSetting({ ...toHttp(far.port), limits: { queue_depth: { normal: 2 * sizes.at(-1)! } } });
     settings.push(setting);
     const api = await setting.serve('api');
     const wire = await openWire(api.url, 32, authorized);

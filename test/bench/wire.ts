@@ -88,7 +88,9 @@ function read(line: Line, chunk: Buffer): void {
   const end = line.received.indexOf(headEnd);
   if (end < 0) return;
   const head = line.received.toString('latin1', 0, end);
-  const answer = line.answer!;
+  const { answer } = line;
+  // Nobody has asked: a server says 408 before it closes a connection on which nothing came.
+  if (answer === null) return;
   const whole = /\r\ntransfer-encoding: *chunked/i.test(head)
     ? inChunks(line.received, end + 4)
     : inOne(line.received, end + 4, /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]);
