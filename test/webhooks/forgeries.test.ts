@@ -111,8 +111,8 @@ async function world() {
   return {
     emails: emails!,
     suppressions: suppressions!,
-    // Without the window: what is in it ages.
-    providers: providers!.map(({ window, ...rest }) => rest),
+    // Without the window, in which things age, and without what is learned of true events: the monitor says it when it comes to it.
+    providers: providers!.map(({ window, confirmation, ...rest }) => rest),
     requests: far.map(({ http }) => http.requests.length),
     decoy: decoy.connections,
     dialled: dialling?.dialled(Number(new URL(service.url).port)),
