@@ -243,6 +243,7 @@ test('a message that a killed process had in hand is told by another one', async
   const before = app.events.length;
   const id = await service.send();
   await until(() => app.of(id).length === 2, { what: 'both events' });
+  await until(async () => (await client.zcard('{mailover}:tell:due:app')) === 0, { what: 'both to be written down' });
   // As if its sender had died after posting and before writing it down.
   await client.hdel(`{mailover}:message:${id}`, 'told:app');
   await client.zadd('{mailover}:tell:due:app', Date.now() + 700, id);
