@@ -507,11 +507,15 @@ export function createMessages(
         ceiling = `(${idFloor(filter.until)}`;
       // A rare combination of filters must not read the whole store in one request: past this, the page ends short, with a cursor.
       let toRead = 2_000;
+      // With one condition at most, an index has nothing but what is asked for.
+      const { status, stream, provider, to } = filter;
+      const sure = [status, stream, provider, to].filter((one) => one !== undefined).length <= 1;
+      const atATime = sure ? Math.min(filter.limit, pageSize) : pageSize;
       for (;;) {
         const pages = await Promise.all(
-          indexes.map((key) => redis.zrange(key, ceiling, floor, 'BYLEX', 'REV', 'LIMIT', 0, pageSize)),
+          indexes.map((key) => redis.zrange(key, ceiling, floor, 'BYLEX', 'REV', 'LIMIT', 0, atATime)),
         );
-        const ids = [...new Set(pages.flat())].sort().reverse().slice(0, pageSize);
+        const ids = [...new Set(pages.flat())].sort().reverse().slice(0, atATime);
         if (ids.length === 0) return { messages: found, cursor: null };
         for (const [index, message] of (await loadMany(ids)).entries()) {
           if (message && matches(message, filter)) found.push(message);
@@ -559,8 +563,11 @@ export async function readMessages(
   });
 }
 
-// A message to many shows life when the first of them does; its silence is one observation, of the mailbox it goes to first.
-function groupOf(envelope: Envelope): string {
+/**
+ * The mailbox group that a message counts for. One to many shows life when the first of them does; its silence is one observation, of the
+ * mailbox it goes to first.
+ */
+export function groupOf(envelope: Pick<Envelope, 'to' | 'cc' | 'bcc'>): string {
   const [first = ''] = addressesOf(envelope);
   return mailboxGroup(first.slice(first.lastIndexOf('@') + 1));
 }

@@ -1,9 +1,8 @@
 // Whole incidents through every sink: what the people who are woken get to read, and what each far side makes of it.
 import { afterEach, expect, test } from 'vitest';
-import { type Learned, nothingLearned, watchedMs } from '../../src/core/curve.ts';
-import { delayBin, delayBins } from '../../src/core/delays.ts';
 import { keys } from '../../src/store/keys.ts';
 import { startHttpServer } from '../support/http-server.ts';
+import { swiftPast } from '../support/past.ts';
 import { startRedis } from '../support/redis.ts';
 import { type Service, sandboxes, startService } from '../support/service.ts';
 import { until } from '../support/until.ts';
@@ -29,7 +28,7 @@ async function stage(settings: Record<string, unknown>, past = false): Promise<S
   const redis = await startRedis();
   for (const one of [far, app.server, beats]) open.push(one);
   open.push({ close: () => redis.stop() });
-  if (past) await (await redis.client()).set(keys.curve('primary'), JSON.stringify(swift()));
+  if (past) await (await redis.client()).set(keys.curve('primary'), JSON.stringify(swiftPast()));
   const all = {
     providers: sandboxes.providers,
     streams: { default: { providers: ['primary', 'standby'] }, alerts: { providers: ['primary', 'standby'] } },
@@ -46,20 +45,6 @@ async function stage(settings: Record<string, unknown>, past = false): Promise<S
   const service = await startService({ redis, settings: all });
   open.push(service);
   return { far, app, service, beats: () => beats.requests.length, settings: all };
-}
-
-/** The usual delays of a provider that is heard of within a second or two, as a day would have taught them. */
-function swift(): Learned {
-  const heard = Array<number>(delayBins).fill(0);
-  for (const [ms, count] of [
-    [200, 300],
-    [500, 300],
-    [800, 250],
-    [1_200, 100],
-    [2_000, 20],
-  ] as const)
-    heard[delayBin(ms)] = count;
-  return { ...nothingLearned, foldedUntil: Date.now() - watchedMs, taken: { rest: 1_000 }, heard: { rest: heard } };
 }
 
 const behave = (service: Service, mode: string) => service.call('PUT', '/v1/providers/primary/sandbox', { mode });

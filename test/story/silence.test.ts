@@ -3,10 +3,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { type Learned, nothingLearned, watchedMs } from '../../src/core/curve.ts';
-import { delayBin, delayBins } from '../../src/core/delays.ts';
 import { keys } from '../../src/store/keys.ts';
 import { spawnChild } from '../support/child.ts';
+import { swiftPast } from '../support/past.ts';
 import { startRedis } from '../support/redis.ts';
 import { adminKey, type Service, sandboxes, startService, testKey } from '../support/service.ts';
 import { until } from '../support/until.ts';
@@ -28,23 +27,8 @@ const hosts = [
 async function withPast() {
   const redis = await startRedis();
   open.push({ close: () => redis.stop() });
-  const heard = Array<number>(delayBins).fill(0);
-  for (const [ms, count] of [
-    [200, 300],
-    [500, 300],
-    [800, 250],
-    [1_200, 100],
-    [2_000, 20],
-  ] as const)
-    heard[delayBin(ms)] = count;
-  const past: Learned = {
-    ...nothingLearned,
-    foldedUntil: Date.now() - watchedMs,
-    taken: { rest: 1_000 },
-    heard: { rest: heard },
-  };
   const client = await redis.client();
-  await client.set(keys.curve('primary'), JSON.stringify(past));
+  await client.set(keys.curve('primary'), JSON.stringify(swiftPast()));
   return redis;
 }
 

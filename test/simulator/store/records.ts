@@ -1,7 +1,6 @@
 // Messages in memory, with the steps that write them as the scripts of the store have them: accept, begin, save, settle.
 
 import type { Health } from '../../../src/core/health.ts';
-import { mailboxGroup } from '../../../src/core/mailbox.ts';
 import type { Flow, Lane } from '../../../src/core/message.ts';
 import { addressesOf, newFlow } from '../../../src/core/message.ts';
 import type { Pin } from '../../../src/core/pins.ts';
@@ -16,6 +15,7 @@ import type {
   Taken,
   Unconfirmed,
 } from '../../../src/store/messages.ts';
+import { groupOf } from '../../../src/store/messages.ts';
 import type { World } from '../../../src/store/world.ts';
 import type { Process } from '../clock.ts';
 import { createSorted, type Shelf } from './shelf.ts';
@@ -145,7 +145,7 @@ export function messagesFor(
     else if (change.body !== 'keep' && records.bodies.has(id)) records.bodies.set(id, change.body);
     else if (change.expiresAt !== undefined && records.bodies.has(id))
       records.bodies.set(id, change.expiresAt + retentionBodiesMs);
-    if (change.confirmation) signs.confirm(id, stored.lane, groupOf(stored), change.confirmation);
+    if (change.confirmation) signs.confirm(id, stored.lane, groupOf(stored.envelope), change.confirmation);
     watcher.saved(stored, after, change);
     return true;
   }
@@ -217,10 +217,4 @@ function recordOf({ body: _, ...rest }: NewMessage): Message {
     status: rest.scheduledAt === null ? 'queued' : 'scheduled',
     flow: newFlow(addressesOf(rest.envelope).length),
   };
-}
-
-/** The mailbox group that a message counts for. */
-export function groupOf({ envelope }: Pick<Message, 'envelope'>): string {
-  const [first = ''] = addressesOf(envelope);
-  return mailboxGroup(first.slice(first.lastIndexOf('@') + 1));
 }
