@@ -22,6 +22,8 @@ export interface AppParts {
   readonly clock?: () => number;
   /** The Redis program for the embedded mode; looked for in the usual folders when absent. */
   readonly redisBinary?: string;
+  /** Aborted when a start that is under way shall be given up: `start` rejects soon, and nothing it has opened stays open. */
+  readonly giveUp?: AbortSignal;
   /** Called when the process can no longer do its work and should be replaced. */
   readonly fatal?: (why: string) => void;
 }
@@ -36,61 +38,82 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Starts the service by these settings. Rejects with a message for a person when it cannot run safely. */
+/**
+ * Starts the service by these settings. Rejects with a message for a person when it cannot run safely, and with the reason of `parts.giveUp`
+ * when that comes first.
+ */
 export async function start(config: Config, parts: AppParts): Promise<Running> {
-  const { log } = parts;
-  const clock = parts.clock ?? Date.now;
-  const plays = parts.roles ?? roles;
+  const { log, giveUp } = parts;
   // Undone in reverse order, whether the service stops or has failed to start.
   const steps: (() => unknown)[] = [];
-  const undo = async () => {
-    for (const step of steps.splice(0).reverse()) {
-      try {
-        await step();
-      } catch (error) {
-        log.warn({ error: String(error) }, 'a part did not stop cleanly');
+  let undone = Promise.resolve();
+  const undo = () => {
+    undone = undone.then(async () => {
+      for (let step = steps.pop(); step; step = steps.pop()) {
+        try {
+          await step();
+        } catch (error) {
+          log.warn({ error: String(error) }, 'a part did not stop cleanly');
+        }
       }
-    }
+    });
+    return undone;
   };
-
+  const givenUp = new Promise<never>((_, reject) => {
+    giveUp?.addEventListener('abort', () => reject(giveUp.reason), { once: true });
+  });
   try {
-    const shared = await openShared(config, {
-      log,
-      clock,
-      version: parts.version,
-      ...(parts.redisBinary !== undefined && { redisBinary: parts.redisBinary }),
-      atEnd: (step) => steps.push(step),
-    });
-    let closing = false;
-    let wedged: string | null = null;
-    const worker = plays.includes('worker')
-      ? runWorker(shared, () => {
-          wedged = 'Mail waits and no worker takes it.';
-          parts.fatal?.(wedged);
-        })
-      : null;
-    if (plays.includes('monitor')) await runMonitor(shared);
-    const { url, firstKey } = await runHttp(shared, {
-      version: parts.version,
-      api: plays.includes('api'),
-      adminKey: parts.adminKey ?? null,
-      closing: () => closing,
-      wedged: () => wedged,
-      attached: worker?.attached ?? (() => true),
-    });
-
-    let closed: Promise<void> | null = null;
-    return {
-      url,
-      firstKey,
-      close() {
-        closing = true;
-        closed ??= undo();
-        return closed;
-      },
-    };
+    giveUp?.throwIfAborted();
+    // A connection that is closed while it waits for its next try leaves what waits for it waiting (ioredis 6.0.0): so nobody waits for that.
+    return await Promise.race([
+      givenUp,
+      assemble(config, parts, undo, (step) => {
+        steps.push(step);
+        if (giveUp?.aborted) void undo();
+      }),
+    ]);
   } catch (error) {
     await undo();
     throw error;
   }
+}
+
+async function assemble(
+  config: Config,
+  parts: AppParts,
+  undo: () => Promise<void>,
+  atEnd: (step: () => unknown) => void,
+): Promise<Running> {
+  const { log, version, redisBinary } = parts;
+  const clock = parts.clock ?? Date.now;
+  const plays = parts.roles ?? roles;
+  const shared = await openShared(config, {
+    ...{ log, clock, version, atEnd },
+    ...(redisBinary !== undefined && { redisBinary }),
+  });
+  let closing = false;
+  let wedged: string | null = null;
+  const worker = plays.includes('worker')
+    ? runWorker(shared, () => {
+        wedged = 'Mail waits and no worker takes it.';
+        parts.fatal?.(wedged);
+      })
+    : null;
+  if (plays.includes('monitor')) await runMonitor(shared);
+  const { url, firstKey } = await runHttp(shared, {
+    version,
+    api: plays.includes('api'),
+    adminKey: parts.adminKey ?? null,
+    closing: () => closing,
+    wedged: () => wedged,
+    attached: worker?.attached ?? (() => true),
+  });
+  return {
+    url,
+    firstKey,
+    close() {
+      closing = true;
+      return undo();
+    },
+  };
 }

@@ -43,11 +43,17 @@ export async function serve(options: ServeOptions): Promise<number> {
 
   let loaded: LoadedConfig;
   let running: Running;
-  let giveUp: (status: number) => void = () => {};
-  const stopped = new Promise<number>((resolve) => {
-    giveUp = resolve;
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(0));
+  const toldToStop = new AbortController();
+  let end: (status: number) => void = () => {};
+  const ended = new Promise<number>((resolve) => {
+    end = resolve;
   });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      toldToStop.abort();
+      end(0);
+    });
+  }
   try {
     loaded = await loadConfig({ file: options.file, env, cwd: process.cwd() });
     // The demo is for people: its screen must not scroll away under log lines.
@@ -67,15 +73,17 @@ export async function serve(options: ServeOptions): Promise<number> {
       version: options.version,
       roles: wanted as AppRole[],
       adminKey,
-      fatal: () => giveUp(1),
+      giveUp: toldToStop.signal,
+      fatal: () => end(1),
     });
     stdout.write(firstScreen({ loaded, running, adminKey, roles: wanted }));
   } catch (error) {
     if (error instanceof ConfigFault) return fail(error.message, 78);
     if (error instanceof StartFault) return fail(error.message, 78);
+    if (toldToStop.signal.aborted) return 0;
     return fail(`mailover could not start: ${messageOf(error)}`, 1);
   }
-  const status = await stopped;
+  const status = await ended;
   await running.close();
   return status;
 }

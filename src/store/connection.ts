@@ -127,6 +127,8 @@ export function whenReady(client: Redis, withinMs?: number): Promise<void> {
       reject(new Error(`Redis was not ready within ${withinMs} ms${reason}. Is it running, and is redis.url right?`)),
     );
     const timer = withinMs === undefined ? undefined : setTimeout(onTimeout, withinMs);
+    // Its next try keeps the process alive, and this wait alone shall not.
+    timer?.unref();
     client.on('ready', onReady).on('end', onEnd).on('error', note);
     if (client.status === 'end') onEnd();
   });

@@ -134,8 +134,7 @@ async function befall(scene: Scene, misfortune: Misfortune): Promise<void> {
         await stage.redis.restart();
       });
     case 'stop': {
-      const code = await stage.actors[misfortune.whom].stop(forMs);
-      if (code !== 0) faults.push(`${whom} exited with ${code} when told to stop`);
+      faults.push(...(await stage.actors[misfortune.whom].stop(forMs)));
       return;
     }
     case 'freeze':

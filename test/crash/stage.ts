@@ -21,8 +21,8 @@ export interface Actor {
   readonly url: string | null;
   /** Waits until it is ready, for a while, and kills it; it is back after `forMs` and the time it takes to start. */
   kill(forMs: number): Promise<void>;
-  /** SIGTERM, waits for its end, and starts it again. Gives its exit status. */
-  stop(forMs: number): Promise<number | null>;
+  /** SIGTERM, waits for its end, and starts it again. Gives its last words if it did not exit with 0. */
+  stop(forMs: number): Promise<string[]>;
   /** Null while it is down. */
   readonly pid: number | null;
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
@@ -65,6 +65,14 @@ export async function openStage(
   const surprises: string[] = [];
   let closing = false;
 
+  // What does not exit with 0 when told to stop has its last words read.
+  async function lastWords(name: Member, child: Child): Promise<string[]> {
+    const { code, signal } = await child.exit;
+    return code === 0
+      ? []
+      : [`${name} exited with ${signal ?? code} when told to stop: ${child.output().slice(-2_000)}`];
+  }
+
   async function act(name: Member): Promise<Actor & { readonly child: () => Child | null }> {
     const proxy = await startProxy({ port: redisPort });
     const clock = clocks ? steppedClock() : null;
@@ -99,19 +107,20 @@ export async function openStage(
       const line = await mine.waitFor('Mailover is ready', { within: 90_000 }).catch(() => null);
       if (line !== null && child === mine) url = /http:\S+/.exec(line)![0];
     }
-    async function end(signal: 'SIGKILL' | 'SIGTERM', forMs: number): Promise<number | null> {
+    async function end(signal: 'SIGKILL' | 'SIGTERM', forMs: number): Promise<string[]> {
       await until(() => url !== null, { within: 20_000 }).catch(() => {});
       const mine = child;
-      if (mine === null) return 0;
+      if (mine === null) return [];
       expected = true;
       url = null;
       // What is frozen cannot stop in good order.
       if (signal === 'SIGTERM') mine.kill('SIGCONT');
       mine.kill(signal);
-      const { code } = await mine.exit;
+      const words = signal === 'SIGTERM' ? await lastWords(name, mine) : [];
+      await mine.exit;
       await pause(forMs);
       starting = start();
-      return code;
+      return words;
     }
     starting = start();
     await starting;
@@ -166,9 +175,9 @@ export async function openStage(
         cast.map(async (name) => {
           const child = actors[name].child();
           child?.kill('SIGTERM');
-          const code = (await child?.exit)?.code ?? 0;
+          const words = child ? await lastWords(name, child) : [];
           await actors[name].proxy.close();
-          return code === 0 ? [] : [`${name} exited with ${code} when told to stop: ${child?.output().slice(-600)}`];
+          return words;
         }),
       );
       await redis.stop();
