@@ -204,7 +204,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/api': ['src/tracing/otlp.ts'],
   '@opentelemetry/exporter-trace-otlp-http': ['src/tracing/otlp.ts'],
   '@opentelemetry/sdk-trace-base': ['src/tracing/otlp.ts'],
-  bullmq: ['src/store/queue.ts'],
+  bullmq: ['src/store/queue.ts', 'src/store/prompt-worker.ts'],
   commander: ['src/cli'],
   fastify: ['src/api'],
   'fastify-type-provider-zod': ['src/api'],

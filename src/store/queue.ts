@@ -1,9 +1,10 @@
-// The queue: the only file that knows BullMQ. A queue per lane; a job holds nothing but a message's id and round.
-import { DelayedError, type Job, Queue, Worker } from 'bullmq';
+// The queue, and all that the rest of the service sees of BullMQ. A queue per lane; a job holds nothing but a message's id and round.
+import { DelayedError, type Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Lane, lanes } from '../core/message.ts';
 import { defineScript } from './connection.ts';
 import { keysOf } from './keys.ts';
+import { PromptWorker } from './prompt-worker.ts';
 
 /** One turn for one message. The same id and round is the same job, however often it is added. */
 export interface Turn {
@@ -201,12 +202,12 @@ export function createConsumers(
   const atATime = { ...concurrency };
   const connections = lanes.map(() => connect());
   const consume = (lane: Lane, connection: Redis) => {
-    const worker = new Worker(
+    const worker = new PromptWorker<{ v?: number; id: string; round: number }>(
       lane,
-      async (job: Job, token?: string) => {
+      async (job, token) => {
         active += 1;
         try {
-          const { v = jobFormat, ...turn } = job.data as { v?: number; id: string; round: number };
+          const { v = jobFormat, ...turn } = job.data;
           const end = v > jobFormat ? { until: (job.processedOn ?? 0) + unknownFormatMs } : await take(turn, lane);
           if (end === 'over') return;
           await job.moveToDelayed(end.until, token);
@@ -224,6 +225,7 @@ export function createConsumers(
         maxStalledCount: 1_000_000,
         runRetryDelay: 1_000,
         removeOnComplete: { count: 0 },
+        autorun: false,
       },
     );
     worker.on('error', (error) =>
@@ -235,6 +237,7 @@ export function createConsumers(
         'a turn broke: this is a fault of the service; the sweeper gives the message a new job',
       ),
     );
+    worker.run().catch((error: Error) => worker.emit('error', error));
     return worker;
   };
   let workers = lanes.map((lane, index) => consume(lane, connections[index]!));

@@ -1,10 +1,12 @@
-// The queue: whether a job is there is known without a look through all of a long queue.
+// The queue: whether a job is there is known without a look through all of a long queue; what is taken is begun at once.
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { connect, whenReady } from '../../src/store/connection.ts';
 import { keysOf } from '../../src/store/keys.ts';
-import { createJobs, type Turn } from '../../src/store/queue.ts';
+import { createConsumers, createJobs, type Turn } from '../../src/store/queue.ts';
+import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -12,7 +14,7 @@ afterEach(async () => {
 });
 
 async function stage() {
-  const redis = await startRedis();
+  const redis = await startRedis({ tcp: true });
   open.push(() => redis.stop());
   const client = connect({ url: redis.url }, 'request', pino({ level: 'silent' }));
   await whenReady(client);
@@ -22,7 +24,7 @@ async function stage() {
     client.disconnect();
   });
   const { queuePrefix } = keysOf(client);
-  return { client, jobs, key: (name: string) => `${queuePrefix}:bulk:${name}` };
+  return { redis, client, jobs, key: (name: string) => `${queuePrefix}:bulk:${name}` };
 }
 const turn = (number: number, at = 0): Turn => ({ id: `em_${number}`, round: 1, lane: 'bulk', at });
 
@@ -51,4 +53,46 @@ test('of a long queue only the next turns are read', async () => {
   // It is missed as soon as its turn would come.
   await client.ltrim(key('wait'), -900, -1);
   expect(await jobs.alive(turn(2_999))).toBe(false);
+});
+
+test('a job that was taken is begun before the next one is taken, and no more are under way than are allowed', async () => {
+  const { redis, client, jobs, key } = await stage();
+  const proxy = await startProxy({ port: Number(new URL(redis.url).port) });
+  proxy.delay(30);
+  const begunAt = new Map<string, number>();
+  let finish: () => void = () => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let [underWay, most] = [0, 0];
+  await jobs.add(Array.from({ length: 20 }, (_, number) => turn(number)));
+  const consumers = createConsumers(
+    () => connect({ url: `redis://127.0.0.1:${proxy.port}` }, 'worker', pino({ level: 'silent' })),
+    { critical: 1, normal: 1, bulk: 8 },
+    async ({ id }) => {
+      begunAt.set(id, Date.now());
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await finished;
+      underWay -= 1;
+      return 'over';
+    },
+    pino({ level: 'silent' }),
+  );
+  open.push(async () => {
+    finish();
+    await consumers.close();
+    await proxy.close();
+  });
+  await until(() => begunAt.size === 8, { what: 'as many as are allowed' });
+  const takenAt = await Promise.all(
+    [...begunAt.keys()].map(async (id) => Number(await client.hget(key(`${id}-1`), 'processedOn'))),
+  );
+  for (const [number, at] of [...begunAt.values()].slice(0, -1).entries())
+    expect(at, `job ${number}`).toBeLessThanOrEqual(takenAt[number + 1]!);
+  finish();
+  await until(() => begunAt.size === 20 && underWay === 0, { what: 'all of them' });
+  expect(most).toBe(8);
+  await until(async () => (await jobs.depth()).bulk.active === 0, { what: 'the end of the last' });
+  expect((await jobs.depth()).bulk).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0 });
 });
