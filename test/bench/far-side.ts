@@ -79,3 +79,16 @@ export function toHttp(port: number, secret?: string): Record<string, unknown> {
     streams: { default: { providers: ['only'] } },
   };
 }
+
+/** Settings with one provider, the relay on this port, and one stream. */
+export function toRelay(port: number, connections: number): Record<string, unknown> {
+  const only = {
+    type: 'smtp',
+    host: '127.0.0.1',
+    port,
+    tls: 'none',
+    max_connections: connections,
+    max_concurrency: 128,
+  };
+  return { providers: { only }, streams: { default: { providers: ['only'] } } };
+}

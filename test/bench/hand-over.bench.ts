@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq';
 import { afterAll, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
-import { type FarSide, openHttp, openRelay, toHttp } from './far-side.ts';
+import { type FarSide, openHttp, openRelay, toHttp, toRelay } from './far-side.ts';
 import { beside, note, sized } from './figures.ts';
 import { rate } from './load.ts';
 import { authorized, mail, openSetting, type Setting } from './setting.ts';
@@ -36,17 +36,7 @@ async function measured(start: () => Promise<{ kill(signal: 'SIGKILL' | 'SIGTERM
 test.each(['http', 'smtp'] as const)('hand-over by %s', async (how) => {
   far = how === 'http' ? await openHttp(arrived) : await openRelay(arrived);
   const { port } = far;
-  const relay = {
-    type: 'smtp',
-    host: '127.0.0.1',
-    port,
-    tls: 'none',
-    max_connections: concurrency,
-    max_concurrency: 128,
-  };
-  setting = await openSetting(
-    how === 'http' ? toHttp(port) : { providers: { only: relay }, streams: { default: { providers: ['only'] } } },
-  );
+  setting = await openSetting(how === 'http' ? toHttp(port) : toRelay(port, concurrency));
   const own = setting;
   const api = await own.serve('api');
   const wire = await openWire(api.url, concurrency, authorized);

@@ -1,8 +1,9 @@
-// Latency: from the moment an application wants to post a mail to the provider having it, while the service is busy to a tenth, a half and four fifths of what it can do.
+// Latency: from the moment an application wants to post a mail to the provider having it, while the service is busy to a tenth, a half and four fifths of what it can do; beside a bare route and
+// a bare worker at the same rates.
 import { afterAll, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
 import { type FarSide, openHttp, toHttp } from './far-side.ts';
-import { note, sized } from './figures.ts';
+import { beside, note, sized } from './figures.ts';
 import { median, openLoop, quantile, rate } from './load.ts';
 import { authorized, mail, openSetting, type Setting } from './setting.ts';
 import { openWire, type Wire } from './wire.ts';
@@ -54,27 +55,36 @@ async function latencies(wire: Wire, perSecond: number): Promise<number[]> {
 test('latency', async () => {
   far = await openHttp((body) => hadAt.set(numberOf(body), performance.now()));
   setting = await openSetting(toHttp(far.port));
+  const bareIntake = await setting.bare('test/bench/bare-intake.ts');
+  await setting.bare('test/bench/bare-worker.ts', { CONCURRENCY: '32', HTTP: `http://127.0.0.1:${far.port}` });
   const [api] = await Promise.all([setting.serve('api'), setting.serve('worker'), setting.serve('monitor')]);
-  const wire = await openWire(api.url, connections, authorized);
+  const wires = {
+    ours: await openWire(api.url, connections, authorized),
+    bare: await openWire(bareIntake.url, connections),
+  };
   // Twice: the first time warms up.
-  await capacity(wire);
-  const most = await capacity(wire);
-  note({ name: 'through it all, api and worker together', unit: '/s', value: most });
+  await capacity(wires.bare);
+  await capacity(wires.ours);
+  const most = await capacity(wires.ours);
+  note(beside('through it all, api and worker together', '/s', [most], [await capacity(wires.bare)]));
   const shares = [10, 50, 80] as const;
-  const found = new Map(shares.map((share) => [share, [] as number[][]]));
+  const found = new Map(shares.map((share) => [share, { ours: [] as number[][], bare: [] as number[][] }]));
   for (let round = 0; round < rounds; round++)
-    for (const share of shares) found.get(share)!.push(await latencies(wire, (most * share) / 100));
-  for (const [share, all] of found) {
+    for (const share of shares)
+      for (const whose of ['ours', 'bare'] as const)
+        found.get(share)![whose].push(await latencies(wires[whose], (most * share) / 100));
+  for (const [share, { ours, bare }] of found) {
     for (const [name, quantileOf] of [['p50', 0.5] as const, ['p99', 0.99] as const, ['p99.9', 0.999] as const]) {
-      const values = all.map((round) => quantile(round, quantileOf));
+      const of = (all: number[][]) => all.map((round) => quantile(round, quantileOf));
       note({
         name: `latency ${name} at ${share} % of that`,
         unit: 'ms',
-        value: median(values),
-        rounds: values,
+        value: median(of(ours)),
+        bare: median(of(bare)),
+        rounds: of(ours),
         ...(share === 50 && name === 'p99' && { target: { most: 50 } }),
       });
     }
   }
-  wire.close();
+  for (const wire of Object.values(wires)) wire.close();
 });
