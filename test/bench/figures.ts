@@ -9,7 +9,7 @@ import { median } from './load.ts';
 export interface Figure {
   /** What was measured, `hand-over by smtp`. */
   readonly name: string;
-  readonly unit: '/s' | 'ms' | 'µs' | 'bytes' | 'MB';
+  readonly unit: '/s' | 'ms' | 'µs' | 'bytes' | 'MB' | '%';
   readonly value: number;
   /** The same of the bare baseline, in the same run. */
   readonly bare?: number;

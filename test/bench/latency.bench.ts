@@ -1,9 +1,10 @@
 // Latency: from the moment an application wants to post a mail to the provider having it, while the service is busy to a tenth, a half and four fifths of what it can do; beside a bare route and
 // a bare worker at the same rates.
+import { cpus } from 'node:os';
 import { afterAll, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
 import { type FarSide, openHttp, toHttp } from './far-side.ts';
-import { beside, note, sized } from './figures.ts';
+import { beside, type Figure, note, sized } from './figures.ts';
 import { median, openLoop, quantile, rate } from './load.ts';
 import { authorized, mail, openSetting, type Setting } from './setting.ts';
 import { openWire, type Wire } from './wire.ts';
@@ -12,6 +13,16 @@ const rounds = sized(3, 1);
 const forMs = sized(15_000, 500);
 const flood = sized(8_000, 200);
 const connections = 64;
+// More than are ever under way: neither worker shall want for places.
+const places = 128;
+
+/** What comes of one round. */
+interface Round {
+  /** Milliseconds of each mail. */
+  readonly latencies: readonly number[];
+  /** The share of all processors' time that was not idle, percent. */
+  readonly busy: number;
+}
 
 // When the provider has had the mail to `person<number>@…`.
 let hadAt = new Map<number, number>();
@@ -40,23 +51,33 @@ async function capacity(wire: Wire): Promise<number> {
   return (flood * 1_000) / (Math.max(...hadAt.values()) - began);
 }
 
-/** Milliseconds of each mail at this rate. */
-async function latencies(wire: Wire, perSecond: number): Promise<number[]> {
+// Of all processors together, ms.
+function processorTime(): { readonly idle: number; readonly all: number } {
+  const times = cpus().map(({ times }) => times);
+  const idle = times.reduce((sum, time) => sum + time.idle, 0);
+  return { idle, all: times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, idle) };
+}
+
+async function atRate(wire: Wire, perSecond: number): Promise<Round> {
   hadAt = new Map();
   const dueAts: number[] = [];
+  const before = processorTime();
   await openLoop(perSecond, forMs, (index, dueAt) => {
     dueAts.push(dueAt);
     return post(wire, index);
   });
+  const after = processorTime();
   await allHad(dueAts.length);
-  return dueAts.map((dueAt, index) => hadAt.get(index)! - dueAt);
+  const idle = (after.idle - before.idle) / (after.all - before.all);
+  return { latencies: dueAts.map((dueAt, index) => hadAt.get(index)! - dueAt), busy: 100 * (1 - idle) };
 }
 
 test('latency', async () => {
   far = await openHttp((body) => hadAt.set(numberOf(body), performance.now()));
-  setting = await openSetting(toHttp(far.port));
+  setting = await openSetting({ ...toHttp(far.port), delivery: { concurrency: { normal: places } } });
   const bareIntake = await setting.bare('test/bench/bare-intake.ts');
-  await setting.bare('test/bench/bare-worker.ts', { CONCURRENCY: '32', HTTP: `http://127.0.0.1:${far.port}` });
+  const env = { CONCURRENCY: String(places), HTTP: `http://127.0.0.1:${far.port}` };
+  await setting.bare('test/bench/bare-worker.ts', env);
   const [api] = await Promise.all([setting.serve('api'), setting.serve('worker'), setting.serve('monitor')]);
   const wires = {
     ours: await openWire(api.url, connections, authorized),
@@ -68,23 +89,22 @@ test('latency', async () => {
   const most = await capacity(wires.ours);
   note(beside('through it all, api and worker together', '/s', [most], [await capacity(wires.bare)]));
   const shares = [10, 50, 80] as const;
-  const found = new Map(shares.map((share) => [share, { ours: [] as number[][], bare: [] as number[][] }]));
+  const found = new Map(shares.map((share) => [share, { ours: [] as Round[], bare: [] as Round[] }]));
   for (let round = 0; round < rounds; round++)
     for (const share of shares)
       for (const whose of ['ours', 'bare'] as const)
-        found.get(share)![whose].push(await latencies(wires[whose], (most * share) / 100));
+        found.get(share)![whose].push(await atRate(wires[whose], (most * share) / 100));
   for (const [share, { ours, bare }] of found) {
-    for (const [name, quantileOf] of [['p50', 0.5] as const, ['p99', 0.99] as const, ['p99.9', 0.999] as const]) {
-      const of = (all: number[][]) => all.map((round) => quantile(round, quantileOf));
+    const figure = (name: string, unit: Figure['unit'], of: (round: Round) => number, target?: Figure['target']) =>
       note({
-        name: `latency ${name} at ${share} % of that`,
-        unit: 'ms',
-        value: median(of(ours)),
-        bare: median(of(bare)),
-        rounds: of(ours),
-        ...(share === 50 && name === 'p99' && { target: { most: 50 } }),
+        ...{ name: `${name} at ${share} % of that`, unit, rounds: ours.map(of) },
+        ...{ value: median(ours.map(of)), bare: median(bare.map(of)) },
+        ...(target && { target }),
       });
-    }
+    figure('latency p50', 'ms', ({ latencies }) => quantile(latencies, 0.5));
+    figure('latency p99', 'ms', ({ latencies }) => quantile(latencies, 0.99), share === 50 ? { most: 50 } : undefined);
+    figure('latency p99.9', 'ms', ({ latencies }) => quantile(latencies, 0.999));
+    figure('processors busy', '%', ({ busy }) => busy);
   }
   for (const wire of Object.values(wires)) wire.close();
 });

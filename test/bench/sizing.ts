@@ -63,6 +63,10 @@ export function sizingTables({ machine, figures }: BenchReport): ReadonlyMap<str
     ...['p50', 'p99', 'p99.9']
       .map((quantile) => figure(`latency ${quantile} at ${share} % of that`))
       .flatMap(({ value, bare = 0 }) => [ms(value), ms(bare)]),
+    ...[figure(`processors busy at ${share} % of that`)].flatMap(({ value, bare = 0 }) => [
+      percent(value),
+      percent(bare),
+    ]),
   ]);
 
   const read = matching(/, of 1000000 beside 10000: p50$/).map(({ name, value: p50, bare = 0, ratio = 0 }) => {
@@ -146,7 +150,7 @@ export function sizingTables({ machine, figures }: BenchReport): ReadonlyMap<str
   return new Map([
     ['The machine', [['processors', 'memory', 'Node', 'Redis'], about]],
     ['Rates', [['mails or events a second', 'Mailover', 'bare', 'ratio'], ...rates]],
-    ['Latency', [['busy to', 'p50', 'bare', 'p99', 'bare', 'p99.9', 'bare'], ...latency]],
+    ['Latency', [['busy to', 'p50', 'bare', 'p99', 'bare', 'p99.9', 'bare', 'processors busy', 'bare'], ...latency]],
     [
       'With much mail stored',
       [['reading', 'of 10,000: p50', 'of 1,000,000: p50', 'ratio', 'of 1,000,000: p99'], ...read],
@@ -172,6 +176,7 @@ export function sizingTables({ machine, figures }: BenchReport): ReadonlyMap<str
 const whole = (number: number) => Math.round(number).toLocaleString('en');
 const perSecond = (number: number) => `${whole(number)}/s`;
 const ms = (number: number) => `${number >= 10 ? number.toFixed(0) : number.toFixed(1)} ms`;
+const percent = (number: number) => `${number.toFixed(0)} %`;
 const gigabytes = (bytes: number) =>
   bytes >= 1_000 * gb
     ? `${(bytes / (1_000 * gb)).toFixed(1)} TB`
