@@ -32,6 +32,9 @@ async function withPast() {
   return redis;
 }
 
+// Where news of earlier mail comes late, because the monitor was away or the machine is busy, the hole may look like a part of the mail.
+const swallowing = ['silence', 'partial'];
+
 /** A service under steady traffic, with a primary whose usual delays it knows. */
 async function underTraffic(service: Service, perSecond = 20) {
   const ids: string[] = [];
@@ -64,9 +67,8 @@ async function underTraffic(service: Service, perSecond = 20) {
       return performance.now() - began;
     },
     incident: async () =>
-      (await service.call('GET', '/v1/incidents?state=open')).body.data.find(
-        // With a monitor that was away amid it the hole may look like a part of the mail.
-        (one: { cause: string }) => one.cause === 'silence' || one.cause === 'partial',
+      (await service.call('GET', '/v1/incidents?state=open')).body.data.find(({ cause }: { cause: string }) =>
+        swallowing.includes(cause),
       ),
     /** How often each mail has arrived. */
     async copies(): Promise<Map<string, number>> {
@@ -104,7 +106,8 @@ test('a silent provider is left, and what it swallowed is rescued, each mail onc
     const now = (await service.call('GET', `/v1/incidents/${id}`)).body;
     return now.counts.rescued === doubled.length && now.counts.moved > 0 && now.rescue.state === 'done' && now;
   });
-  expect(incident).toMatchObject({ provider: 'primary', cause: 'silence', state: 'open' });
+  expect(incident).toMatchObject({ provider: 'primary', state: 'open' });
+  expect(swallowing).toContain(incident.cause);
   expect(incident.evidence.join(' ')).toMatch(/no news of \d+ messages/);
   const metrics = await (await fetch(`${service.url}/metrics`)).text();
   expect(metrics).toContain(`mailover_rescued_total{provider="primary"} ${doubled.length}`);
