@@ -89,6 +89,7 @@ async function assemble(
   const plays = parts.roles ?? roles;
   const shared = await openShared(config, {
     ...{ log, clock, version, atEnd },
+    ...(parts.giveUp && { giveUp: parts.giveUp }),
     ...(redisBinary !== undefined && { redisBinary }),
   });
   let closing = false;

@@ -32,20 +32,16 @@ import type { RecordParts } from '../webhooks/record.ts';
 import { storeOf } from './sharded.ts';
 import { followShards, makeShard, onlyShard, openLines } from './shards.ts';
 import { StartFault } from './start-fault.ts';
-import { openStore, sealingKeys } from './store.ts';
+import { openStore, type StoreParts, sealingKeys } from './store.ts';
 
 /** What the roles are made of. */
 export type Shared = Awaited<ReturnType<typeof openShared>>;
 
 /** The surroundings of one process. */
-export interface SharedOptions {
+export interface SharedOptions extends StoreParts {
   readonly log: Logger;
   readonly clock: () => number;
   readonly version: string;
-  /** The Redis program for the embedded mode; looked for in the usual folders when absent. */
-  readonly redisBinary?: string;
-  /** Takes what has to be done at the end; done in reverse order. */
-  readonly atEnd: (step: () => unknown) => void;
 }
 
 const readyWithinMs = 60_000;
@@ -54,8 +50,9 @@ const readyWithinMs = 60_000;
  * Opens everything. Rejects with a message for a person when the service cannot run safely; what was opened until then is
  * closed by the steps handed to `atEnd`.
  */
-export async function openShared(config: Config, { log, clock, version, redisBinary, atEnd }: SharedOptions) {
-  const { place, embedded } = await openStore(config, log, redisBinary, atEnd);
+export async function openShared(config: Config, options: SharedOptions) {
+  const { log, clock, version, atEnd } = options;
+  const { place, embedded } = await openStore(config, options);
   const open = (role: Role): Redis => {
     const client = connect(place, role, log);
     atEnd(() => client.disconnect());

@@ -5,19 +5,29 @@ import { dataKey } from '../store/data-key.ts';
 import { startEmbedded } from '../store/embedded.ts';
 import { StartFault } from './start-fault.ts';
 
+/** What opening it takes beside the settings. */
+export interface StoreParts {
+  readonly log: StoreLog;
+  /** The Redis program for the embedded mode; looked for in the usual folders when absent. */
+  readonly redisBinary?: string;
+  /** Aborted when the start shall be given up. */
+  readonly giveUp?: AbortSignal;
+  /** Takes what has to be done at the end; done in reverse order. */
+  readonly atEnd: (step: () => unknown) => void;
+}
+
 /** Where the store is; in the embedded mode it is started, or joined, first. */
 export async function openStore(
   config: Config,
-  log: StoreLog,
-  binary: string | undefined,
-  atEnd: (step: () => unknown) => void,
+  { log, redisBinary, giveUp, atEnd }: StoreParts,
 ): Promise<{ place: Place; embedded: boolean }> {
   const { url, sentinel_password: sentinelPassword } = config.redis;
   if (url) return { place: { url, sentinelPassword }, embedded: false };
   const embedded = await startEmbedded({
     dataDir: config.redis.data_dir,
     log,
-    ...(binary !== undefined && { binary }),
+    ...(redisBinary !== undefined && { binary: redisBinary }),
+    ...(giveUp && { giveUp }),
   });
   atEnd(() => embedded.close());
   return { place: { socketPath: embedded.socketPath }, embedded: true };

@@ -16,6 +16,8 @@ export interface EmbeddedOptions {
   /** The server program. By default it is looked for in the usual folders, without PATH. */
   readonly binary?: string;
   readonly log: StoreLog;
+  /** Aborted while another one's server is waited for: then this rejects. Who has started the server waits for it all the same. */
+  readonly giveUp?: AbortSignal;
   /** The server has gone, and is being brought back. Connections notice by themselves. */
   readonly onLost?: () => void;
   /** It is back, with all its data. */
@@ -43,7 +45,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const { log, binary } = options;
   const folder = await prepareFolder(options.dataDir);
   const closing = new AbortController();
-  let seat: Seat | null = await join(folder, binary, log, closing.signal);
+  let seat: Seat | null = await join(folder, binary, log, closing.signal, options.giveUp);
 
   // For as long as the process lives: lose the seat, win it back. Counts failures in a row, be it that the server would
   // not start or that it did not last; every process of the folder does so, and whoever is first starts it for all.
@@ -116,6 +118,7 @@ async function join(
   binary: string | undefined,
   log: StoreLog,
   signal: AbortSignal,
+  giveUp?: AbortSignal,
 ): Promise<Seat> {
   const dataDir = folder.path;
   const began = performance.now();
@@ -129,6 +132,8 @@ async function join(
   let started: Started | null = null;
   for (let starts = 0; ; ) {
     signal.throwIfAborted();
+    // Who has started a server stays until it answers, and can be told to end.
+    if (started === null) giveUp?.throwIfAborted();
     const reception = await takeSeat(folder.socket);
     const waitedMs = performance.now() - began;
     if (reception.state !== 'absent') absentSince = performance.now();

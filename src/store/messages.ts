@@ -507,10 +507,10 @@ export function createMessages(
         ceiling = `(${idFloor(filter.until)}`;
       // A rare combination of filters must not read the whole store in one request: past this, the page ends short, with a cursor.
       let toRead = 2_000;
-      // With one condition at most, an index has nothing but what is asked for.
+      // With one condition at most, an index holds little but what is asked for. Where it does, the next reads are as large as ever.
       const { status, stream, provider, to } = filter;
       const sure = [status, stream, provider, to].filter((one) => one !== undefined).length <= 1;
-      const atATime = sure ? Math.min(filter.limit, pageSize) : pageSize;
+      let atATime = sure ? Math.min(filter.limit, pageSize) : pageSize;
       for (;;) {
         const pages = await Promise.all(
           indexes.map((key) => redis.zrange(key, ceiling, floor, 'BYLEX', 'REV', 'LIMIT', 0, atATime)),
@@ -524,6 +524,7 @@ export function createMessages(
         toRead -= ids.length;
         if (toRead <= 0) return { messages: found, cursor: ids.at(-1)! };
         ceiling = `(${ids.at(-1)}`;
+        atATime = pageSize;
       }
     },
 

@@ -56,6 +56,8 @@ export class PromptWorker<Data> extends Worker<Data> {
         this.processJob(current, current.token ?? '', () => this.atWork <= this.concurrency),
       );
       job = next ?? undefined;
+      // More may be allowed by now.
+      if (this.atWork < this.concurrency) this.placeIsFree();
     }
     this.atWork -= 1;
     this.placeIsFree();

@@ -85,6 +85,28 @@ test('the index of somebody who gets mail every day forgets what is no longer st
   expect(await client.zcard(index!)).toBeLessThan(80);
 });
 
+test('a short page reads little; where an index is full of what has gone, it reads on in large steps', async () => {
+  const { client, intake } = await stage();
+  const now = Date.now();
+  const messages = createMessages(client, createSeal([Buffer.alloc(32, 1)]), { bodies: day, messages: day });
+  const reads = async (command: string) =>
+    Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await client.info('commandstats'))?.[1] ?? 0);
+  for (let n = 0; n < 30; n++) await intake([1], { clock: () => now + n }).accept(request(null, 'Hello', now));
+  const [records, ranges] = [await reads('hmget'), await reads('zrange')];
+  expect((await messages.list({ limit: 2 })).messages).toHaveLength(2);
+  expect((await reads('zrange')) - ranges).toBe(1);
+  expect((await reads('hmget')) - records).toBe(2);
+
+  const gone = Array.from({ length: 1_500 }, (_, n) => [0, `em_${ulid(now + 10_000 + n)}`] as const);
+  await client.zadd(keys.all, ...gone.flat());
+  const before = await reads('zrange');
+  const { messages: found, cursor } = await messages.list({ limit: 1 });
+  expect(found).toHaveLength(1);
+  expect((await reads('zrange')) - before).toBeLessThan(20);
+  const rest = await messages.list({ limit: 100, cursor: cursor! });
+  expect(new Set([...found, ...rest.messages].map(({ id }) => id)).size).toBe(30);
+});
+
 test('what is on disk is accepted, though its job could not be added: the sweeper adds it', async () => {
   const { client, intake } = await stage();
   const failing = intake([1], { add: () => Promise.reject(new Error('Command timed out')) });

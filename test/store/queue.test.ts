@@ -1,4 +1,5 @@
 // The queue: whether a job is there is known without a look through all of a long queue; what is taken is begun at once.
+import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { connect, whenReady } from '../../src/store/connection.ts';
@@ -53,6 +54,37 @@ test('of a long queue only the next turns are read', async () => {
   // It is missed as soon as its turn would come.
   await client.ltrim(key('wait'), -900, -1);
   expect(await jobs.alive(turn(2_999))).toBe(false);
+});
+
+test('what is allowed later counts at once, though mail goes on waiting', async () => {
+  const { redis, jobs } = await stage();
+  await jobs.add(Array.from({ length: 600 }, (_, number) => turn(number)));
+  let [underWay, most, ended] = [0, 0, 0];
+  const consumers = createConsumers(
+    () => connect({ url: redis.url }, 'worker', pino({ level: 'silent' })),
+    { critical: 1, normal: 1, bulk: 2 },
+    async () => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await pause(10);
+      underWay -= 1;
+      ended += 1;
+      return 'over';
+    },
+    pino({ level: 'silent' }),
+  );
+  open.push(() => consumers.close());
+  await until(() => ended > 20, { what: 'some to end' });
+  expect(most).toBe(2);
+  consumers.limit('bulk', 12);
+  await until(() => most === 12, { what: 'as many as are allowed now' });
+  expect(ended).toBeLessThan(400);
+  consumers.limit('bulk', 1);
+  await until(() => underWay === 1, { what: 'no more than are allowed now' });
+  const before = ended;
+  most = 0;
+  await until(() => ended > before + 5, { what: 'some more to end' });
+  expect(most).toBe(1);
 });
 
 test('a job that was taken is begun before the next one is taken, and no more are under way than are allowed', async () => {

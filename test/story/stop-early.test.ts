@@ -1,5 +1,5 @@
 // Told to stop before it has started: a start that is given up is no failure, and leaves nothing behind.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -54,6 +54,27 @@ test('at any moment of its start it ends with 0, and lets go of Redis', { timeou
   } finally {
     await redis.stop();
   }
+});
+
+test('while it waits for another one’s Redis that does not answer, it stops at once', async () => {
+  const first = await start({});
+  await first.waitFor('Mailover is ready');
+  // The link names the process that serves the folder.
+  const server = Number.parseInt(readlinkSync(join(folder, 'data', 'redis.holder.1')), 10);
+  process.kill(server, 'SIGSTOP');
+  try {
+    const second = await start({});
+    await second.waitFor('"starting"');
+    await pause(500);
+    const told = performance.now();
+    second.kill('SIGTERM');
+    expect(await second.exit).toMatchObject({ code: 0 });
+    expect(performance.now() - told).toBeLessThan(10_000);
+  } finally {
+    process.kill(server, 'SIGCONT');
+  }
+  first.kill('SIGTERM');
+  expect(await first.exit).toMatchObject({ code: 0 });
 });
 
 test('the embedded Redis ends with it', { timeout: 60_000 }, async () => {
