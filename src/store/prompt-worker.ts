@@ -11,7 +11,7 @@ const afterErrorMs = 1_000;
  * takes jobs, finishes them and closes. Make it with `autorun: false`, and call `run`.
  */
 export class PromptWorker<Data> extends Worker<Data> {
-  private atWork = 0;
+  private readonly atWork = new Set<Promise<void>>();
   private taken = 0;
   private placeIsFree: () => void = () => {};
 
@@ -30,9 +30,8 @@ export class PromptWorker<Data> extends Worker<Data> {
   }
 
   private async takeAndBegin(): Promise<void> {
-    const jobs = new Set<Promise<void>>();
     while (!this.closing && !this.paused) {
-      if (this.atWork >= this.concurrency) {
+      if (this.atWork.size >= this.concurrency) {
         await new Promise<void>((resolve) => {
           this.placeIsFree = resolve;
         });
@@ -41,26 +40,26 @@ export class PromptWorker<Data> extends Worker<Data> {
       // Waits for one while there is none.
       const job = await this.survive(() => this.getNextJob(`${this.id}:${this.taken++}`));
       if (!job) continue;
-      const end = this.workOn(job).then(() => void jobs.delete(end));
-      jobs.add(end);
+      const end = this.workOn(job).then(() => {
+        this.atWork.delete(end);
+        this.placeIsFree();
+      });
+      this.atWork.add(end);
     }
-    await Promise.all(jobs);
+    await Promise.all(this.atWork);
   }
 
   // Finishing a job takes the next one in the same round trip.
   private async workOn(first: Job<Data>): Promise<void> {
-    this.atWork += 1;
     for (let job: Job<Data> | undefined = first; job; ) {
       const current: Job<Data> = job;
       const next = await this.survive(() =>
-        this.processJob(current, current.token ?? '', () => this.atWork <= this.concurrency),
+        this.processJob(current, current.token ?? '', () => this.atWork.size <= this.concurrency),
       );
       job = next ?? undefined;
       // More may be allowed by now.
-      if (this.atWork < this.concurrency) this.placeIsFree();
+      if (this.atWork.size < this.concurrency) this.placeIsFree();
     }
-    this.atWork -= 1;
-    this.placeIsFree();
   }
 
   private async survive<T>(act: () => Promise<T>): Promise<T | undefined> {
