@@ -13,6 +13,8 @@ export interface TestProxy {
   release(): void;
   /** Every piece takes so long on its way to the server; 0 for none. */
   delay(ms: number): void;
+  /** Every piece takes up to so long on its way back, each connection by itself; 0 for none. */
+  lag(ms: number): void;
   /** Connections are refused from now on, and the open ones reset; until `allow`. */
   refuse(): void;
   allow(): void;
@@ -28,13 +30,30 @@ interface Line {
   said: string;
 }
 
-/** Starts one before the server at `target`. */
-export async function startProxy(target: { readonly port: number }): Promise<TestProxy> {
+/** Writes to `socket` what it is given, each piece after so many ms, in order also when the delay has just become shorter. */
+function slowly(socket: Socket): (chunk: Buffer, ms: number) => void {
+  const late: { readonly dueAt: number; readonly chunk: Buffer }[] = [];
+  const pass = () => {
+    while (late[0] && late[0].dueAt <= performance.now()) {
+      const { chunk } = late.shift()!;
+      if (socket.writable) socket.write(chunk);
+    }
+    if (late[0]) setTimeout(pass, late[0].dueAt - performance.now() + 1);
+  };
+  return (chunk, ms) => {
+    if (ms === 0 && late.length === 0) return void socket.write(chunk);
+    late.push({ dueAt: Math.max(performance.now() + ms, late.at(-1)?.dueAt ?? 0), chunk });
+    if (late.length === 1) setTimeout(pass, ms + 1);
+  };
+}
+
+/** Starts one before the server at `target`: a port of 127.0.0.1, or a socket's path. */
+export async function startProxy(target: { readonly port: number } | { readonly path: string }): Promise<TestProxy> {
   const lines = new Set<Line>();
-  let [held, delayMs, toLose] = [false, 0, 0];
+  let [held, delayMs, lagMs, toLose] = [false, 0, 0, 0];
 
   const listener = createServer({ noDelay: true }, (client) => {
-    const server = connect({ port: target.port, host: '127.0.0.1', noDelay: true });
+    const server = connect({ ...target, host: '127.0.0.1', noDelay: true });
     const line: Line = { client, server, said: '' };
     lines.add(line);
     const end = () => {
@@ -47,23 +66,13 @@ export async function startProxy(target: { readonly port: number }): Promise<Tes
       socket.on('error', () => {});
       socket.on('close', end);
     }
-    // In order, also when the delay has just become shorter.
-    const late: { readonly dueAt: number; readonly chunk: Buffer }[] = [];
-    const pass = () => {
-      while (late[0] && late[0].dueAt <= performance.now()) {
-        const { chunk } = late.shift()!;
-        if (server.writable) server.write(chunk);
-      }
-      if (late[0]) setTimeout(pass, late[0].dueAt - performance.now() + 1);
-    };
+    const [toServer, toClient] = [slowly(server), slowly(client)];
     client.on('data', (chunk) => {
       if (line.said.length < 4_096) line.said += chunk.toString('latin1');
-      if (delayMs === 0 && late.length === 0) return void server.write(chunk);
-      late.push({ dueAt: Math.max(performance.now() + delayMs, late.at(-1)?.dueAt ?? 0), chunk });
-      if (late.length === 1) setTimeout(pass, delayMs + 1);
+      toServer(chunk, delayMs);
     });
     server.on('data', (chunk) => {
-      if (toLose === 0 || line.client.bytesRead === 0) return void client.write(chunk);
+      if (toLose === 0 || line.client.bytesRead === 0) return toClient(chunk, lagMs * Math.random());
       toLose -= 1;
       client.resetAndDestroy();
     });
@@ -100,6 +109,9 @@ export async function startProxy(target: { readonly port: number }): Promise<Tes
     },
     delay(ms) {
       delayMs = ms;
+    },
+    lag(ms) {
+      lagMs = ms;
     },
     refuse() {
       if (listener.listening) listener.close();

@@ -4,6 +4,7 @@ import { configSchema } from '../../config/schema.ts';
 import { type AppRole, type Running, start } from '../../src/app.ts';
 import { firstTag } from '../../src/store/keys.ts';
 import { startCluster } from './cluster.ts';
+import { startProxy } from './proxy.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 import type { SmtpServer } from './smtp-server.ts';
 import { until } from './until.ts';
@@ -74,6 +75,19 @@ const ends = ['sent', 'delivered', 'bounced', 'complained', 'failed', 'expired',
 // `npm run test:shards`: the same stories on a cluster.
 const shards = Number(process.env.MAILOVER_TEST_SHARDS ?? 1);
 
+// `npm run test:lag`: the same tests where each answer of Redis takes up to so many ms, so that what one connection has
+// stored another one sees long before the first knows. A test that takes what is stored for what is known fails by it.
+const lagMs = Number(process.env.MAILOVER_TEST_LAG ?? 0);
+
+/** The address of a Redis, with a slow way to it if that is asked for. */
+async function lagging(url: string): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const socket = /^unix:\/\/(.+)$/.exec(url)?.[1];
+  if (lagMs === 0 || socket === undefined) return { url, close: async () => {} };
+  const proxy = await startProxy({ path: socket });
+  proxy.lag(lagMs);
+  return { url: `redis://127.0.0.1:${proxy.port}`, close: proxy.close };
+}
+
 /** A cluster in the place of a single Redis: what the test looks at itself is the node of the first shard. */
 async function startSharded(): Promise<TestRedis> {
   const { url, keeperOf, stop } = await startCluster(shards);
@@ -82,12 +96,13 @@ async function startSharded(): Promise<TestRedis> {
 
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const redis = options.redis ?? (shards > 1 ? await startSharded() : await startRedis());
+  const line = await lagging(redis.url);
   const log: Record<string, unknown>[] = [];
   const config = configSchema.parse({
     ...sandboxes,
     ...options.settings,
     server: { port: 0, ...(options.settings?.server as object) },
-    redis: { url: redis.url, ...(options.settings?.redis as object) },
+    redis: { url: line.url, ...(options.settings?.redis as object) },
     encryption: { keys: [options.encryptionKey ?? testKey] },
   });
   const running = await start(config, {
@@ -147,6 +162,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
     async close() {
       await running.close();
+      await line.close();
       if (!options.redis) await redis.stop();
     },
   };

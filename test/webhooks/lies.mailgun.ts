@@ -49,9 +49,9 @@ const shifted =
     return post({ timestamp: all.slice(0, 10 + shift), token: all.slice(10 + shift), signature }, told(about));
   };
 const stamped =
-  (timestamp: string) =>
+  (timestamp: () => string) =>
   ({ about }: Loot) =>
-    post(signatureOf({ timestamp }), told(about));
+    post(signatureOf({ timestamp: timestamp() }), told(about));
 
 export const mailgun: Liar = {
   name: 'mailgun',
@@ -116,11 +116,26 @@ export const mailgun: Liar = {
       'another time stamp',
       fresh((all) => ({ ...all, timestamp: seconds(1) })),
     ),
-    lie('ten hours ago', stamped(seconds(-10 * 3_600))),
-    lie('in six minutes', stamped(seconds(360))),
-    lie('in milliseconds', stamped(`${Date.now()}`)),
-    lie('a time that is none', stamped('now')),
-    lie('a time without an end', stamped('Infinity')),
+    lie(
+      'ten hours ago',
+      stamped(() => seconds(-10 * 3_600)),
+    ),
+    lie(
+      'in six minutes',
+      stamped(() => seconds(360)),
+    ),
+    lie(
+      'in milliseconds',
+      stamped(() => `${Date.now()}`),
+    ),
+    lie(
+      'a time that is none',
+      stamped(() => 'now'),
+    ),
+    lie(
+      'a time without an end',
+      stamped(() => 'Infinity'),
+    ),
     lie(
       'a signature cut short',
       fresh((all) => ({ ...all, signature: String(all.signature).slice(0, 32) })),
