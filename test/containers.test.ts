@@ -139,6 +139,7 @@ describe('docker-compose.yml', () => {
     expect(await checkDurability(client)).toEqual({ ok: true, faults: [], hidden: false });
     // Without a limit, intake would not know when the store is nearly full.
     expect(await client.config('GET', 'maxmemory')).toEqual(['maxmemory', String(1024 ** 3)]);
+    expect(await client.config('GET', 'rdbcompression')).toEqual(['rdbcompression', 'no']);
     expect(store.volumes).toEqual(['store:/data']);
     expect(Object.keys(volumes)).toContain('store');
     expect(store.ports).toBeUndefined();

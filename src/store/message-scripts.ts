@@ -23,7 +23,7 @@ const countLua = `
     local block = at - at % width
     local key = prefix .. string.format('%d', block)
     redis.call('HINCRBY', key, string.format('%d|', math.floor((at - block) / cell)) .. field, 1)
-    redis.call('PEXPIREAT', key, string.format('%d', block + width + kept))
+    if redis.call('PTTL', key) < 0 then redis.call('PEXPIREAT', key, string.format('%d', block + width + kept)) end
   end
   local function count_recent(prefix, at, field)
     count(prefix, at, field, ${recentBlocks.widthMs}, ${recentBlocks.cellMs}, ${recentBlocks.keptMs})

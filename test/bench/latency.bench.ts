@@ -1,6 +1,7 @@
 // Latency: from the moment an application wants to post a mail to the provider having it, while the service is busy to a tenth, a half and four fifths of what it can do; beside a bare route and
 // a bare worker at the same rates.
 import { cpus } from 'node:os';
+import type { Redis } from 'ioredis';
 import { afterAll, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
 import { type FarSide, openHttp, toHttp } from './far-side.ts';
@@ -15,11 +16,14 @@ const flood = sized(8_000, 200);
 const connections = 64;
 // More than are ever under way: neither worker shall want for places.
 const places = 128;
+const lookMs = 50;
 
 /** What comes of one round. */
 interface Round {
   /** Milliseconds of each mail. */
   readonly latencies: readonly number[];
+  /** Of those that were not on their way while Redis rewrote its log, or within the second after. */
+  readonly unhindered: readonly number[];
   /** The share of all processors' time that was not idle, percent. */
   readonly busy: number;
 }
@@ -28,6 +32,7 @@ interface Round {
 let hadAt = new Map<number, number>();
 let far: FarSide;
 let setting: Setting;
+let redis: Redis;
 afterAll(async () => {
   await setting?.close();
   far?.close();
@@ -58,23 +63,45 @@ function processorTime(): { readonly idle: number; readonly all: number } {
   return { idle, all: times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, idle) };
 }
 
+/** When Redis was seen to rewrite its log, while `during` lasted. */
+async function rewritesDuring(during: () => Promise<unknown>): Promise<readonly number[]> {
+  const at: number[] = [];
+  const timer = setInterval(async () => {
+    if ((await redis.info('persistence')).includes('aof_rewrite_in_progress:1')) at.push(performance.now());
+  }, lookMs);
+  await during();
+  clearInterval(timer);
+  return at;
+}
+
 async function atRate(wire: Wire, perSecond: number): Promise<Round> {
   hadAt = new Map();
   const dueAts: number[] = [];
   const before = processorTime();
-  await openLoop(perSecond, forMs, (index, dueAt) => {
-    dueAts.push(dueAt);
-    return post(wire, index);
-  });
+  const rewrites = await rewritesDuring(() =>
+    openLoop(perSecond, forMs, (index, dueAt) => {
+      dueAts.push(dueAt);
+      return post(wire, index);
+    }),
+  );
   const after = processorTime();
   await allHad(dueAts.length);
   const idle = (after.idle - before.idle) / (after.all - before.all);
-  return { latencies: dueAts.map((dueAt, index) => hadAt.get(index)! - dueAt), busy: 100 * (1 - idle) };
+  const latency = (index: number) => hadAt.get(index)! - dueAts[index]!;
+  const hindered = (index: number) =>
+    rewrites.some((at) => at > dueAts[index]! - 1_000 && at < hadAt.get(index)! + lookMs);
+  const indexes = [...dueAts.keys()];
+  return {
+    latencies: indexes.map(latency),
+    unhindered: indexes.filter((index) => !hindered(index)).map(latency),
+    busy: 100 * (1 - idle),
+  };
 }
 
 test('latency', async () => {
   far = await openHttp((body) => hadAt.set(numberOf(body), performance.now()));
   setting = await openSetting({ ...toHttp(far.port), delivery: { concurrency: { normal: places } } });
+  redis = await setting.redis.client();
   const bareIntake = await setting.bare('test/bench/bare-intake.ts');
   const env = { CONCURRENCY: String(places), HTTP: `http://127.0.0.1:${far.port}` };
   await setting.bare('test/bench/bare-worker.ts', env);
@@ -104,6 +131,7 @@ test('latency', async () => {
     figure('latency p50', 'ms', ({ latencies }) => quantile(latencies, 0.5));
     figure('latency p99', 'ms', ({ latencies }) => quantile(latencies, 0.99), share === 50 ? { most: 50 } : undefined);
     figure('latency p99.9', 'ms', ({ latencies }) => quantile(latencies, 0.999));
+    figure('latency p99 but for rewrites of the log', 'ms', ({ unhindered }) => quantile(unhindered, 0.99));
     figure('processors busy', '%', ({ busy }) => busy);
   }
   for (const wire of Object.values(wires)) wire.close();

@@ -101,6 +101,7 @@ describe('the embedded Redis', () => {
     const redis = client(only.socket);
     expect(await checkDurability(redis)).toEqual({ ok: true, faults: [], hidden: false });
     expect(await redis.config('GET', 'port')).toEqual(['port', '0']);
+    expect(await redis.config('GET', 'rdbcompression')).toEqual(['rdbcompression', 'no']);
     const [, maxmemory] = (await redis.config('GET', 'maxmemory')) as string[];
     expect(Number(maxmemory)).toBeGreaterThan(0);
     expect(Number(maxmemory)).toBeLessThanOrEqual(totalmem() / 2);

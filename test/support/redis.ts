@@ -39,6 +39,8 @@ const durable = {
   appendonly: 'yes',
   appendfsync: 'always',
   'no-appendfsync-on-rewrite': 'no',
+  'auto-aof-rewrite-min-size': '128mb',
+  rdbcompression: 'no',
   'maxmemory-policy': 'noeviction',
   save: '""',
 };
