@@ -84,14 +84,10 @@ async function assemble(
   undo: () => Promise<void>,
   atEnd: (step: () => unknown) => void,
 ): Promise<Running> {
-  const { log, version, redisBinary } = parts;
+  const { version } = parts;
   const clock = parts.clock ?? Date.now;
   const plays = parts.roles ?? roles;
-  const shared = await openShared(config, {
-    ...{ log, clock, version, atEnd },
-    ...(parts.giveUp && { giveUp: parts.giveUp }),
-    ...(redisBinary !== undefined && { redisBinary }),
-  });
+  const shared = await openShared(config, { ...parts, clock, atEnd });
   let closing = false;
   let wedged: string | null = null;
   const worker = plays.includes('worker')

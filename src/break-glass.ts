@@ -63,11 +63,7 @@ export async function openBreakGlass(config: Config, parts: BreakGlassParts): Pr
     for (const step of steps.splice(0).reverse()) await step();
   };
   try {
-    const { place, embedded } = await openStore(config, {
-      log,
-      ...(parts.redisBinary !== undefined && { redisBinary: parts.redisBinary }),
-      atEnd: (step) => steps.push(step),
-    });
+    const { place, embedded } = await openStore(config, { ...parts, atEnd: (step) => steps.push(step) });
     const redis = connect(place, 'request', log);
     steps.push(() => redis.disconnect());
     await whenReady(redis, readyWithinMs);

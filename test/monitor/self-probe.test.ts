@@ -246,5 +246,8 @@ test('while the store is away nothing is found out, and nothing is held against 
   expect(said).toHaveLength(3);
   expect(proxy.requests).toHaveLength(1);
   await service.redis.restart();
-  await expect.poll(() => probe.read().catch(() => null), { timeout: 10_000 }).toEqual(before);
+  await until(async () => {
+    expect(await probe.read()).toEqual(before);
+    return true;
+  });
 }, 30_000);

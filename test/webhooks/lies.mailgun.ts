@@ -48,10 +48,7 @@ const shifted =
     const all = timestamp! + token!;
     return post({ timestamp: all.slice(0, 10 + shift), token: all.slice(10 + shift), signature }, told(about));
   };
-const stamped =
-  (timestamp: () => string) =>
-  ({ about }: Loot) =>
-    post(signatureOf({ timestamp: timestamp() }), told(about));
+const stamped = (timestamp: () => string) => fresh(() => signatureOf({ timestamp: timestamp() }));
 
 export const mailgun: Liar = {
   name: 'mailgun',
